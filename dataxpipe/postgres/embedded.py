@@ -152,7 +152,8 @@ class _Cluster:
             except BlockingIOError:
                 return
             else:
-                self._run("pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", "30")
+                if self.answers():
+                    self._run("pg_ctl", "stop", "-D", str(self.pgdata), "-m", "fast", "-w", "-t", "30")
             finally:
                 os.close(descriptor)
 
@@ -175,7 +176,6 @@ class _Cluster:
         self._make_private(self.socket_dir)
         if not (self.pgdata / "PG_VERSION").exists():
             self._initialize()
-        self._forget_reused_pid()
         if self.log.exists() and self.log.stat().st_size > LOG_MAX_BYTES:
             self.log.unlink()
         settings = (
@@ -184,6 +184,7 @@ class _Cluster:
         options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         deadline = time.monotonic() + START_SECONDS
         while True:
+            self._take_over_stale_locks()
             self._run("pg_ctl", "start", "-D", str(self.pgdata), "-l", str(self.log), "-w", "-o", options)
             if self.answers():
                 return
@@ -202,16 +203,26 @@ class _Cluster:
             raise EmbeddedServerError(f"initdb failed in {self.home}: {' '.join(done.stderr.split())}")
         fresh.rename(self.pgdata)
 
-    def _forget_reused_pid(self) -> None:
-        """Remove a crash's postmaster.pid when its number belongs to another program now, after a reboot."""
-        pid_file = self.pgdata / "postmaster.pid"
+    def _take_over_stale_locks(self) -> None:
+        """Free the lock files of a crash whose process number PostgreSQL would take for a running server.
+
+        The number can belong to another program after a reboot, or to a process that its parent never reaped.
+        Ours is that of pg_ctl's parent, which PostgreSQL lets pass; it still checks that nobody uses the old
+        shared memory.
+        """
+        for lock_file in (self.pgdata / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
+            try:
+                pid, rest = lock_file.read_text().split("\n", 1)
+            except FileNotFoundError:
+                continue
+            if not self._is_postmaster(int(pid)):
+                lock_file.write_text(f"{os.getpid()}\n{rest}")
+
+    def _is_postmaster(self, pid: int) -> bool:
         try:
-            process = psutil.Process(int(pid_file.read_text().split("\n", 1)[0]))
-            is_ours = str(self.pgdata) in process.cmdline()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
-            return  # PostgreSQL itself deals with the number of a dead process
-        if not is_ours:
-            pid_file.unlink(missing_ok=True)
+            return str(self.pgdata) in psutil.Process(pid).cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
 
     def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         user = self._system_user()
