@@ -24,7 +24,9 @@ class FieldError:
     parameter: str | None = None
 
     def as_dict(self) -> dict[str, str]:
-        place = {"parameter": self.parameter} if self.parameter is not None else {"pointer": self.pointer or ""}
+        place = (
+            {"parameter": self.parameter} if self.parameter is not None else {"pointer": self.pointer or ""}
+        )
         return {**place, "code": self.code, "detail": self.detail}
 
 
@@ -102,7 +104,9 @@ class CursorInvalid(Problem):
 class CredentialInQuery(Problem):
     slug = "credential-in-query"
     title = "A credential stands in the URL"
-    about = "URLs end up in logs and histories. Send the key in `X-API-KEY`, and rotate the one that was sent."
+    about = (
+        "URLs end up in logs and histories. Send the key in `X-API-KEY`, and rotate the one that was sent."
+    )
 
 
 class NotAuthenticated(Problem):

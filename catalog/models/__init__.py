@@ -1,0 +1,51 @@
+from catalog.models.check import Check, CheckResult, ResultStatus, Severity
+from catalog.models.connection import Connection, ConnectionSecret
+from catalog.models.dataset import Dataset, DatasetAlias, DatasetColumn
+from catalog.models.event import EventInbox, Facet, FacetUse
+from catalog.models.identity import identity_of
+from catalog.models.lineage import ColumnLink, Direction, LineageLink, LineageVersion, LinkOrigin
+from catalog.models.pipeline import (
+    HEALTH_ORDER,
+    DiscoveredPipeline,
+    Health,
+    Pipeline,
+    PipelineJob,
+    PipelineOwner,
+    PipelineTag,
+    PipelineVersion,
+)
+from catalog.models.run import ENDED, Run, RunStatus
+from catalog.models.step import Step
+
+__all__ = [
+    "ENDED",
+    "HEALTH_ORDER",
+    "Check",
+    "CheckResult",
+    "ColumnLink",
+    "Connection",
+    "ConnectionSecret",
+    "Dataset",
+    "DatasetAlias",
+    "DatasetColumn",
+    "Direction",
+    "DiscoveredPipeline",
+    "EventInbox",
+    "Facet",
+    "FacetUse",
+    "Health",
+    "LineageLink",
+    "LineageVersion",
+    "LinkOrigin",
+    "Pipeline",
+    "PipelineJob",
+    "PipelineOwner",
+    "PipelineTag",
+    "PipelineVersion",
+    "ResultStatus",
+    "Run",
+    "RunStatus",
+    "Severity",
+    "Step",
+    "identity_of",
+]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.urls import reverse
+
+from catalog.models.pipeline import Pipeline, PipelineVersion
+from catalog.models.step import Step
+from dataxpipe.postgres.fields import UUID7Key
+from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet, current_organization
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    SKIPPED = "skipped"
+    LOST = "lost"
+
+
+ENDED = (RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.ABORTED, RunStatus.SKIPPED, RunStatus.LOST)
+
+
+class RunQuerySet(TenantQuerySet["Run"]):
+    def of_pipelines(self) -> Self:
+        """Runs of pipelines themselves, not of their steps."""
+        return self.filter(step=None)
+
+    def regular(self) -> Self:
+        """Without backfills, which touch neither last-run facts nor health."""
+        return self.exclude(trigger="backfill")
+
+    def ended(self) -> Self:
+        return self.filter(status__in=ENDED)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-occurred_at", "-id")
+
+
+class RunManager(TenantManager.from_queryset(RunQuerySet)):  # type: ignore[misc]
+    pass
+
+
+class Run(TenantModel):
+    """One execution of a pipeline, or of a step.
+
+    `reported_status` is what the orchestrator said last, by event time; `status` also knows the checks of the
+    run, the end of its parent and silence, and `cause` says which of these decided. `occurred_at` orders lists:
+    the start, or the nominal start, or when it was first heard of.
+    """
+
+    id = UUID7Key()
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="runs")
+    step = models.ForeignKey(Step, on_delete=models.DO_NOTHING, null=True, related_name="runs")
+    parent_run = models.ForeignKey("self", on_delete=models.DO_NOTHING, null=True, related_name="children")
+    version = models.ForeignKey(PipelineVersion, on_delete=models.DO_NOTHING, null=True, related_name="runs")
+    run_id = models.CharField(max_length=250)
+    openlineage_id = models.UUIDField(null=True)
+    orchestrator_run_id = models.CharField(max_length=250, blank=True)
+    attempt = models.IntegerField(default=1)
+    map_index = models.IntegerField(null=True)
+    trigger = models.CharField(max_length=30, blank=True)
+    status = models.CharField(max_length=10, choices=RunStatus)
+    reported_status = models.CharField(max_length=10, choices=RunStatus)
+    reported_at = models.DateTimeField(null=True)
+    cause = models.CharField(max_length=30, blank=True)
+    has_failed_check = models.BooleanField(default=False)
+    parent_ended_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)
+    occurred_at = models.DateTimeField()
+    nominal_start_at = models.DateTimeField(null=True)
+    nominal_end_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    duration_seconds = models.FloatField(null=True)
+    rows_read = models.BigIntegerField(null=True)
+    rows_written = models.BigIntegerField(null=True)
+    error = models.TextField(blank=True)
+    external_url = models.CharField(max_length=2000, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    warnings = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RunManager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization", "pipeline", "-occurred_at", "-id"],
+                name="run_of_pipeline",
+                condition=models.Q(step=None),
+            ),
+            models.Index(
+                fields=["organization", "-occurred_at", "-id"],
+                name="run_newest",
+                condition=models.Q(step=None),
+            ),
+            models.Index(
+                fields=["organization", "status", "-occurred_at", "-id"],
+                name="run_by_status",
+                condition=models.Q(step=None),
+            ),
+            models.Index(fields=["organization", "run_id"], name="run_by_run_id"),
+            models.Index(
+                fields=["organization", "openlineage_id"],
+                name="run_by_openlineage_id",
+                condition=models.Q(openlineage_id__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "pipeline", "orchestrator_run_id"],
+                name="run_by_orchestrator",
+                condition=~models.Q(orchestrator_run_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.run_id
+
+    def get_absolute_url(self) -> str:
+        return run_url(current_organization().slug, self.id)
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status in ENDED
+
+
+def run_url(slug: str, run_id: object) -> str:
+    return reverse("run", kwargs={"slug": slug, "run_id": run_id})

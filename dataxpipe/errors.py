@@ -1,0 +1,57 @@
+"""Refusals as pages: what happened, what to do, and the request id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from dataxpipe.problems import (
+    Forbidden,
+    NotFound,
+    Problem,
+)
+
+
+class InternalError(Problem):
+    status = 500
+    slug = "internal-error"
+    title = "Something broke on our side"
+    about = "The fault was logged under the request id in `X-Request-ID`. Nothing was changed."
+
+
+def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """The problem as a page; as JSON under `/api/`, where programs ask."""
+    if request.path.startswith(("/api/", "/webhooks/")):
+        response: HttpResponse = JsonResponse(
+            problem.as_dict(), status=problem.status, content_type="application/problem+json"
+        )
+    else:
+        context = {"problem": problem, "request_id": getattr(request, "request_id", "")}
+        response = render(request, ["%d.html" % problem.status, "error.html"], context, status=problem.status)
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_page(request, Problem("The request could not be understood."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_page(request, Forbidden())
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_page(request, NotFound())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return problem_page(request, InternalError())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "", **kwargs: Any) -> HttpResponse:
+    return problem_page(
+        request, Forbidden("This form was opened too long ago. Go back, reload the page and send it again.")
+    )

@@ -1,0 +1,234 @@
+"""Settings of DataXPipe: one module, read from the environment only, in the order Django documents them.
+
+Every variable is described in `docs/operations.md`; a missing secret in production stops the start.
+"""
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("DATAXPIPE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+
+
+def required_in_production(variable: str, *, in_debug: str) -> str:
+    """The variable's value; in production its absence is the one line the operator sees."""
+    value: str = env.str(variable, default="")
+    if value:
+        return value
+    if DEBUG:
+        return in_debug
+    raise ImproperlyConfigured(
+        f"{variable} is not set. Production needs it; `docs/operations.md` says how to make one."
+    )
+
+
+# Core
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = required_in_production("DATAXPIPE_SECRET_KEY", in_debug="for-development-only-" + "x" * 32)
+BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip(
+    "/"
+)
+ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ROOT_URLCONF = "dataxpipe.urls"
+WSGI_APPLICATION = "dataxpipe.wsgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+INSTALLED_APPS = [
+    "dataxpipe",
+    "orgs",
+    "catalog",
+    "billing",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "procrastinate.contrib.django",
+]
+
+MIDDLEWARE = [
+    "dataxpipe.request_ids.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "orgs.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "orgs.middleware.OrganizationMiddleware",
+]
+
+# Database: the application's role; the owner's role is used by migrations and test databases alone
+
+EMBEDDED_DATABASE = {
+    "NAME": "dataxpipe",
+    "USER": "dataxpipe_app",
+    "EMBEDDED": DATA_DIR,
+    "OWNER": {"USER": "dataxpipe_owner"},
+}
+
+
+def configured_database() -> dict[str, object]:
+    if not env.str("DATAXPIPE_DB", default=""):
+        return {**EMBEDDED_DATABASE}
+    database: dict[str, object] = env.db_url("DATAXPIPE_DB", engine="dataxpipe.postgres")
+    if env.str("DATAXPIPE_DB_OWNER", default=""):
+        owner = env.db_url("DATAXPIPE_DB_OWNER", engine="dataxpipe.postgres")
+        database["OWNER"] = {"USER": owner["USER"], "PASSWORD": owner["PASSWORD"]}
+    return database
+
+
+_database = configured_database()
+DATABASES = {
+    "default": {
+        **_database,
+        "ENGINE": "dataxpipe.postgres",
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **_database.get("OPTIONS", {}),  # type: ignore[dict-item]
+            "pool": {
+                "min_size": env.int("DATAXPIPE_PG_POOL_MIN", default=2),
+                "max_size": env.int("DATAXPIPE_PG_POOL_MAX", default=8),
+                "timeout": 5,
+            },
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Templates
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "orgs.context_processors.organization",
+            ],
+        },
+    }
+]
+
+# Static files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# People and sessions
+
+AUTH_USER_MODEL = "orgs.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+IS_HTTPS = BASE_URL.startswith("https://")
+SESSION_COOKIE_NAME = "__Host-dxp_session" if IS_HTTPS else "dxp_session"
+SESSION_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = "__Host-dxp_csrf" if IS_HTTPS else "dxp_csrf"
+CSRF_COOKIE_SECURE = IS_HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [BASE_URL] if IS_HTTPS else []
+CSRF_FAILURE_VIEW = "dataxpipe.errors.csrf_failure"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+# The offline API documentation is somebody else's bundle, with style attributes of its own.
+CONTENT_SECURITY_POLICY_DOCS = (
+    CONTENT_SECURITY_POLICY + "; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:"
+)
+
+# E-mail
+
+EMAIL_CONFIG = env.email_url("DATAXPIPE_EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DATAXPIPE_EMAIL_FROM", default="DataXPipe <no-reply@localhost>")
+
+# Language and time
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["orgs.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["orgs.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["dataxpipe.rendering.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["dataxpipe.parsing.StrictJsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "dataxpipe.rendering.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "DataXPipe",
+    "DESCRIPTION": "Register pipelines, post runs, check results and OpenLineage events, ask for lineage.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# Logging
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "dataxpipe.request_ids.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{levelname} {name} {request_id} {message}", "style": "{"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+    },
+    "root": {"handlers": ["console"], "level": env.str("DATAXPIPE_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}, "procrastinate": {"level": "WARNING"}},
+}
+
+# Rate limiting
+
+RATE_LIMIT_ENABLED = env.bool("DATAXPIPE_RATE_LIMIT_ENABLED", default=True)

@@ -1,0 +1,67 @@
+"""Who does something: a person, an API key, or the system itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from orgs.permissions import Right, Role, role_may
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from orgs.models import ApiKey, User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Kind is `person`, `api_key` or `system`; what is known of the request is for the audit."""
+
+    kind: str
+    id: str
+    label: str
+    role: Role | None = None
+    scopes: frozenset[str] = frozenset()
+    ip_address: str | None = None
+    user_agent: str = ""
+    request_id: str = ""
+    api_key: ApiKey | None = field(default=None, compare=False)
+
+    def may(self, right: Right) -> bool:
+        if self.kind == "system":
+            return True
+        if self.kind == "person":
+            return self.role is not None and role_may(self.role, right)
+        return right.value in self.scopes
+
+    @classmethod
+    def system(cls, label: str) -> Actor:
+        return cls(kind="system", id="", label=label)
+
+    @classmethod
+    def of_person(cls, user: User, role: Role | None, request: HttpRequest) -> Actor:
+        return cls(kind="person", id=str(user.pk), label=user.label, role=role, **_circumstances(request))
+
+    @classmethod
+    def of_key(cls, api_key: ApiKey, request: HttpRequest) -> Actor:
+        return cls(
+            kind="api_key",
+            id=str(api_key.pk),
+            label=api_key.name,
+            scopes=frozenset(api_key.scopes),
+            api_key=api_key,
+            **_circumstances(request),
+        )
+
+
+def _circumstances(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "ip_address": client_address(request),
+        "user_agent": request.headers.get("User-Agent", "")[:400],
+        "request_id": getattr(request, "request_id", ""),
+    }
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The peer's address; forwarded headers count only from trusted proxies, which the web server resolves."""
+    return request.META.get("REMOTE_ADDR") or None

@@ -1,0 +1,69 @@
+"""Who sends this API request: one query for a key and its organization."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from django.utils import timezone
+
+from dataxpipe.problems import CredentialInQuery, NotAuthenticated
+from orgs import keys
+from orgs.actors import Actor, client_address
+from orgs.models import ApiKey
+
+
+class ApiKeyAuthentication:
+    """DRF authentication by `X-API-KEY`, or `Authorization: Bearer dxp_…` as OpenLineage clients send it."""
+
+    def authenticate(self, request: Any) -> tuple[Any, Actor]:
+        refuse_key_in_query(request)
+        text = _presented_key(request)
+        if text is None:
+            raise NotAuthenticated("Send an API key in the header X-API-KEY.")
+        api_key = authenticate_key(text, address=client_address(request))
+        request._request.organization = api_key.organization
+        return api_key.created_by, Actor.of_key(api_key, request._request)
+
+    def authenticate_header(self, request: Any) -> str:
+        return 'Bearer realm="dataxpipe"'
+
+
+def authenticate_key(text: str, *, address: str | None) -> ApiKey:
+    """The usable key with this text, its organization loaded; raises `NotAuthenticated`."""
+    if not keys.is_well_formed(text):
+        raise NotAuthenticated("This is not an API key: it is incomplete or mistyped.")
+    api_key = ApiKey.objects.select_related("organization").filter(digest=keys.digest(text)).first()
+    if api_key is None or not api_key.is_usable:
+        raise NotAuthenticated("The API key is unknown, expired or revoked.")
+    if api_key.allowed_cidrs and not _is_within(address, api_key.allowed_cidrs):
+        raise NotAuthenticated("The API key may not be used from this address.")
+    return api_key
+
+
+def refuse_key_in_query(request: Any) -> None:
+    if any(keys.PREFIX in value for values in request.GET.lists() for value in values[1]):
+        raise CredentialInQuery("Send the key in the header X-API-KEY and rotate the one in this URL.")
+
+
+def note_use(api_key: ApiKey) -> None:
+    """Keeps `last_used_at` to the minute; outside any scope."""
+    now = timezone.now().replace(second=0, microsecond=0)
+    if api_key.last_used_at is None or api_key.last_used_at < now:
+        ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=now)
+
+
+def _presented_key(request: Any) -> str | None:
+    if header := request.headers.get("X-API-KEY"):
+        return str(header)
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credential:
+        return str(credential.strip())
+    return None
+
+
+def _is_within(address: str | None, cidrs: list[str]) -> bool:
+    if address is None:
+        return False
+    ip = ipaddress.ip_address(address)
+    return any(ip in ipaddress.ip_network(cidr, strict=False) for cidr in cidrs)

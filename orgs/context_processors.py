@@ -1,0 +1,19 @@
+from typing import Any
+
+from django.http import HttpRequest
+
+from orgs.middleware import memberships
+
+
+def organization(request: HttpRequest) -> dict[str, Any]:
+    """The bound organization, what the person may do in it, and the others they could switch to."""
+    current = getattr(request, "organization", None)
+    loaded = getattr(request, "_memberships", None)
+    return {
+        "organization": current,
+        "actor": getattr(request, "actor", None),
+        "memberships": loaded if current is not None else memberships(request),
+        "theme": request.COOKIES.get("dxp_theme")
+        if request.COOKIES.get("dxp_theme") in {"light", "dark"}
+        else "",
+    }

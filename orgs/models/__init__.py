@@ -1,0 +1,22 @@
+from orgs.models.api_key import ApiKey, ApiKeyUse
+from orgs.models.audit import AuditEvent, AuditPerson, AuditSeal
+from orgs.models.due import Due
+from orgs.models.idempotency import IdempotencyRecord
+from orgs.models.membership import Membership
+from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
+from orgs.models.user import User
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyUse",
+    "AuditEvent",
+    "AuditPerson",
+    "AuditSeal",
+    "Due",
+    "IdempotencyRecord",
+    "Membership",
+    "Organization",
+    "OrganizationSlug",
+    "OrganizationStatus",
+    "User",
+]

@@ -1,0 +1,90 @@
+"""The rights table (contract: who may do what) in code, for people by role and for API keys by scope."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+from dataxpipe.problems import Forbidden
+
+if TYPE_CHECKING:
+    from orgs.actors import Actor
+
+
+class Role(enum.Enum):
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def label(self) -> str:
+        return self.value.capitalize()
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Right(enum.Enum):
+    """A thing that can be allowed. The value is what problems and the audit name."""
+
+    READ_CATALOG = "catalog:read"
+    PLAN = "plan:read"
+    INGEST = "ingest:write"
+    WRITE_CATALOG = "catalog:write"
+    WRITE_CONNECTIONS = "connections:write"
+    READ_ORGANIZATION = "organization:read"
+    ADMINISTER = "organization:admin"
+    OWN = "owner"
+
+
+LEAST_ROLE = {
+    Right.READ_CATALOG: Role.VIEWER,
+    Right.PLAN: Role.VIEWER,
+    Right.INGEST: Role.EDITOR,
+    Right.WRITE_CATALOG: Role.EDITOR,
+    Right.WRITE_CONNECTIONS: Role.ADMIN,
+    Right.READ_ORGANIZATION: Role.ADMIN,
+    Right.ADMINISTER: Role.ADMIN,
+    Right.OWN: Role.OWNER,
+}
+
+SCOPES = tuple(right.value for right in Right if right is not Right.OWN)
+PRESETS = {
+    "orchestrator": ("ingest:write",),
+    "ci": ("plan:read", "catalog:read", "catalog:write"),
+    "full": SCOPES,
+}
+
+
+def role_may(role: Role, right: Right) -> bool:
+    return role.rank >= LEAST_ROLE[right].rank
+
+
+def require(actor: Actor, right: Right) -> None:
+    """Raises `Forbidden`, naming what is missing."""
+    if not actor.may(right):
+        raise Forbidden(
+            f"This needs {_needed(right, actor.kind)}.",
+            required=right.value if actor.kind == "api_key" else LEAST_ROLE[right].value,
+        )
+
+
+def _needed(right: Right, actor_kind: str) -> str:
+    if actor_kind == "api_key":
+        return "an owner in the browser" if right is Right.OWN else f"a key with the scope {right.value}"
+    return f"the role {LEAST_ROLE[right].value}"
+
+
+class HasScope:
+    """DRF permission: the viewset says which right an action needs in `rights`, and nothing is allowed by default."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        if request.method == "OPTIONS":
+            return True
+        require(request.auth, view.right())
+        return True
+
+    def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
+        return True

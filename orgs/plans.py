@@ -1,0 +1,90 @@
+"""What each plan allows, as frozen data, and the one question the rest of the code asks: is there room?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dataxpipe.problems import PlanLimitReached
+
+Meter = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Limits of a plan; None is unlimited. Rates are per minute, histories in days, storage in bytes."""
+
+    name: str
+    label: str
+    price_per_month: int
+    pipelines: int | None
+    connections: int | None
+    requests_per_minute: int
+    events_per_minute: int
+    run_history_days: int
+    raw_event_days: int
+    storage_bytes: int
+
+    def limit(self, resource: str) -> int | None:
+        value: int | None = getattr(self, resource)
+        return value
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        Plan("free", "Free", 0, 3, 2, 100, 1_000, 30, 7, 1_000_000_000),
+        Plan("team", "Team", 49, 25, 10, 500, 10_000, 180, 30, 20_000_000_000),
+        Plan("business", "Business", 199, None, None, 2_000, 60_000, 730, 90, 200_000_000_000),
+    )
+}
+
+_meters: dict[str, Meter] = {}
+
+
+def register_meter(resource: str, meter: Meter) -> None:
+    """`meter` counts the bound organization's rows of `resource`; the app that owns the rows registers it."""
+    _meters[resource] = meter
+
+
+def limit_of(organization: Any, resource: str) -> int | None:
+    override: int | None = organization.limit_overrides.get(resource)
+    return override if override is not None else organization.plan.limit(resource)
+
+
+def used(resource: str) -> int:
+    """How many of `resource` the bound organization has now."""
+    return _meters[resource]()
+
+
+def room(resource: str) -> int | None:
+    """How many more fit into the bound organization's plan; None is without limit."""
+    from orgs.tenancy import current_organization
+
+    limit = limit_of(current_organization(), resource)
+    return None if limit is None else max(0, limit - used(resource))
+
+
+def require_room(resource: str, *, adding: int = 1) -> None:
+    """Locks the organization's row, so that no two registrations see the same room, and refuses what does not fit.
+
+    Call it only when something new would come to be: the lock serializes an organization's writers.
+    """
+    from orgs.models import Organization
+    from orgs.tenancy import current_organization
+
+    organization = Organization.objects.select_for_update(no_key=True).get(pk=current_organization().pk)
+    limit = limit_of(organization, resource)
+    if limit is None:
+        return
+    count = used(resource)
+    if count + adding > limit:
+        raise PlanLimitReached(
+            f"The {organization.plan.label} plan allows {limit} {resource}, {count} are in use. "
+            "Archive one, or move to a larger plan.",
+            limit=limit,
+            used=count,
+            plan=organization.plan_name,
+            upgrade_url=f"/o/{organization.slug}/settings/billing/",
+        )

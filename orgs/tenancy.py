@@ -1,0 +1,206 @@
+"""One binding, three walls: the only way into tenant data is `with tenant_scope(organization):`.
+
+The scope opens a transaction, tells PostgreSQL which organization it serves, and binds a context variable
+for `TenantManager`. Row-level security and composite keys stand behind it (`dataxpipe.postgres`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+
+from dataxpipe.postgres.fields import OrganizationKey
+from dataxpipe.postgres.walls import SETTING
+
+if TYPE_CHECKING:
+    from orgs.models import Organization
+
+CONTROL_TABLES = {
+    "orgs_organization": "the tenants themselves, found by slug before one is known",
+    "orgs_organizationslug": "former slugs redirect and are never issued again",
+    "orgs_membership": "a person's organizations are loaded when they are authenticated",
+    "orgs_apikey": "a credential names its organization",
+    "orgs_apikeyuse": "counted outside scopes, so that a refused request is remembered",
+    "orgs_due": "the worker must find work without visiting every tenant",
+}
+
+
+class TenantScopeRequired(RuntimeError):
+    """Tenant data was asked for outside `tenant_scope`, or in another organization's scope."""
+
+
+class TenantScopeNested(RuntimeError):
+    """A scope was opened inside the scope of another organization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one statement may run and wait for a lock, in milliseconds. 0 is no limit."""
+
+    statement: int
+    lock: int
+
+
+REQUEST = Timeouts(statement=5_000, lock=2_000)
+JOB = Timeouts(statement=300_000, lock=10_000)
+
+
+@dataclass(slots=True)
+class Binding:
+    organization: Organization
+    before_exit: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+
+_binding: ContextVar[Binding | None] = ContextVar("dataxpipe_binding", default=None)
+
+_BIND = f"""
+    SELECT set_config('{SETTING}', %s, true), set_config('statement_timeout', %s, true),
+           set_config('lock_timeout', %s, true)
+"""
+
+
+def current_organization() -> Organization:
+    """The organization of the scope; raises `TenantScopeRequired` outside one."""
+    binding = _binding.get()
+    if binding is None:
+        raise TenantScopeRequired("tenant data is reached only inside tenant_scope()")
+    return binding.organization
+
+
+def is_scope_open() -> bool:
+    return _binding.get() is not None
+
+
+def before_scope_exit(name: str, work: Callable[[], None]) -> None:
+    """Runs `work` once, by name, as the last statements of the scope: for rows that many writers contend for."""
+    binding = _binding.get()
+    if binding is None:
+        raise TenantScopeRequired("there is no scope to exit")
+    binding.before_exit.setdefault(name, work)
+
+
+@contextlib.contextmanager
+def tenant_scope(organization: Organization, *, timeouts: Timeouts = REQUEST) -> Iterator[None]:
+    """Binds the organization for one transaction. Inside its own scope a no-op; inside another's, an error."""
+    bound = _binding.get()
+    if bound is not None:
+        if bound.organization.pk != organization.pk:
+            raise TenantScopeNested(f"{bound.organization.slug} is bound, {organization.slug} was asked for")
+        yield
+        return
+    connection = connections[DEFAULT_DB_ALIAS]
+    is_nested = connection.in_atomic_block
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            before = _current_settings(cursor) if is_nested else []
+            cursor.execute(_BIND, [str(organization.pk), str(timeouts.statement), str(timeouts.lock)])
+        binding = Binding(organization)
+        token = _binding.set(binding)
+        try:
+            yield
+            if not connection.needs_rollback:
+                for work in list(binding.before_exit.values()):
+                    work()
+        finally:
+            _binding.reset(token)
+        if is_nested and not connection.needs_rollback:
+            # Releasing a savepoint keeps SET LOCAL, so the outer transaction would stay bound.
+            with connection.cursor() as cursor:
+                cursor.execute(_BIND, before)
+
+
+def _current_settings(cursor: Any) -> list[str]:
+    cursor.execute(
+        f"SELECT coalesce(current_setting('{SETTING}', true), ''), current_setting('statement_timeout'),"
+        " current_setting('lock_timeout')"
+    )
+    return list(cursor.fetchone())
+
+
+M = TypeVar("M", bound=models.Model)
+
+
+class TenantQuerySet(models.QuerySet[M]):
+    """A queryset of one organization; evaluating it in another scope, or in none, raises."""
+
+    _organization_id: int | None = None
+
+    def of(self, organization_id: int) -> Self:
+        queryset = self.filter(organization_id=organization_id)
+        queryset._organization_id = organization_id
+        return queryset
+
+    def _clone(self) -> Self:
+        clone = super()._clone()  # type: ignore[misc]
+        clone._organization_id = self._organization_id
+        return clone  # type: ignore[no-any-return]
+
+    @property
+    def db(self) -> str:
+        """Every evaluation asks for its database here, which makes this the one place to check the scope."""
+        bound = current_organization().pk
+        if self._organization_id != bound:
+            raise TenantScopeRequired(f"built for organization {self._organization_id}, evaluated in {bound}")
+        return super().db
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+        objs = list(objs)
+        for obj in objs:
+            _claim(obj)
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
+        objs = list(objs)
+        for obj in objs:
+            _claim(obj)
+        return super().bulk_update(objs, fields, batch_size)
+
+
+class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]
+    """Scopes every query to the bound organization and fills it in on every insert."""
+
+    def get_queryset(self) -> TenantQuerySet[Any]:
+        return super().get_queryset().of(current_organization().pk)  # type: ignore[no-any-return]
+
+
+def _claim(obj: models.Model) -> None:
+    """Fills in the organization; refuses a row of another one."""
+    bound = current_organization().pk
+    if obj.organization_id is None:  # type: ignore[attr-defined]
+        obj.organization_id = bound  # type: ignore[attr-defined]
+    elif obj.organization_id != bound:  # type: ignore[attr-defined]
+        raise TenantScopeRequired(f"a row of organization {obj.organization_id} in the scope of {bound}")  # type: ignore[attr-defined]
+
+
+class TenantModel(models.Model):
+    """A row of one organization. Catalog code never mentions the organization: the scope does."""
+
+    organization = OrganizationKey()
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        _claim(self)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        _claim(self)
+        return super().delete(*args, **kwargs)
+
+
+def for_each_organization(apps: Any, schema_editor: Any) -> Iterator[int]:
+    """For data migrations: under FORCE the owner sees no rows without a binding, silently."""
+    organizations = apps.get_model("orgs", "Organization").objects.order_by("pk").values_list("pk", flat=True)
+    with schema_editor.connection.cursor() as cursor:
+        for organization_id in list(organizations):
+            cursor.execute(f"SELECT set_config('{SETTING}', %s, true)", [str(organization_id)])
+            yield organization_id
+        cursor.execute(f"SELECT set_config('{SETTING}', '', true)")

@@ -1,0 +1,103 @@
+"""The base of every API viewset: authentication, right, scope, strictness and rollback, in this order."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+from django.db import DatabaseError, transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from dataxpipe.pagination import Page, paginate
+from dataxpipe.parsing import Negotiation, StrictJsonParser
+from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
+from dataxpipe.rendering import problem_of_database
+from orgs.actors import Actor
+from orgs.authentication import note_use
+from orgs.permissions import Right
+from orgs.tenancy import is_scope_open, tenant_scope
+
+
+class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
+    """Runs each action inside the scope of the credential's organization.
+
+    `rights` names the right of every action, `parameters` the query parameters it knows. Any answer from 400
+    on rolls the transaction back.
+    """
+
+    parser_classes = [StrictJsonParser]
+    content_negotiation_class = Negotiation
+    lookup_value_regex = "[^/]+"
+    rights: ClassVar[dict[str, Right]] = {}
+    parameters: ClassVar[dict[str, set[str]]] = {}
+    paged_actions: ClassVar[set[str]] = {"list"}
+
+    _scope: ExitStack
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with ExitStack() as self._scope:
+                response = super().dispatch(request, *args, **kwargs)
+        except DatabaseError as error:
+            response = self._refused_at_commit(error)
+        self._note_use()
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action is None:
+            raise MethodNotAllowed(f"{request.method} is not offered here.")
+        super().initial(request, *args, **kwargs)
+        self._refuse_unknown_parameters(request)
+        self._scope.enter_context(tenant_scope(request._request.organization))
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if response.status_code >= 400 and is_scope_open():
+            transaction.set_rollback(True)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    @property
+    def actor(self) -> Actor:
+        return self.request.auth  # type: ignore[return-value]
+
+    def right(self) -> Right:
+        return self.rights[self.action]
+
+    def page(self, queryset: Any, order: list[str]) -> Page:
+        request = self.request
+        return paginate(
+            queryset,
+            order=order,
+            parameters=request.query_params,
+            owner=request._request.organization.pk,
+            path=request.build_absolute_uri(request.path),
+        )
+
+    def _refuse_unknown_parameters(self, request: Request) -> None:
+        known = self.parameters.get(self.action, set())
+        if self.action in self.paged_actions:
+            known = known | {"cursor", "limit"}
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            known_here = ", ".join(sorted(known)) or "none"
+            errors = [FieldError("unknown", f"Known here: {known_here}.", parameter=name) for name in unknown]
+            raise UnknownParameter(f"Unknown query parameter: {', '.join(unknown)}.", errors=errors)
+
+    def _refused_at_commit(self, error: DatabaseError) -> Response:
+        """Deferred keys fail when the scope commits, after the action has answered."""
+        problem = problem_of_database(error)
+        if problem is None:
+            raise error
+        response = Response(
+            problem.as_dict(),
+            status=problem.status,
+            headers=problem.headers,
+            content_type="application/problem+json",
+        )
+        return self.finalize_response(self.request, response)
+
+    def _note_use(self) -> None:
+        actor = getattr(self, "request", None) and self.request.auth
+        if isinstance(actor, Actor) and actor.api_key is not None:
+            note_use(actor.api_key)
