@@ -1,0 +1,15 @@
+"""gunicorn's settings; `GUNICORN_CMD_ARGS` overrides each of them."""
+
+import os
+
+# Behind a reverse proxy on the same host. In a container: GUNICORN_CMD_ARGS="--bind 0.0.0.0:8000".
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 4
+# Clients that post events keep their connection: a request on an open one is 2 to 3 times as fast.
+keepalive = 75
+timeout = 30
+graceful_timeout = 10
+# One long path in the home directory, shared by every deployment of a user, and nothing here asks it.
+control_socket_disable = True
