@@ -29,7 +29,7 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         )
     else:
         context = {"problem": problem, "request_id": getattr(request, "request_id", "")}
-        response = render(request, ["%d.html" % problem.status, "error.html"], context, status=problem.status)
+        response = render(request, [f"{problem.status}.html", "error.html"], context, status=problem.status)
     for name, value in problem.headers.items():
         response[name] = value
     return response

@@ -105,9 +105,7 @@ def _binding(owner: object, order: Sequence[str], parameters: Mapping[str, Any])
 
 def _filters(parameters: Any, *, with_limit: bool = False) -> list[tuple[str, str]]:
     left_out = {"cursor"} if with_limit else {"cursor", "limit"}
-    return sorted(
-        (name, value) for name, values in parameters.lists() if name not in left_out for value in values
-    )
+    return sorted((name, value) for name, values in parameters.lists() if name not in left_out for value in values)
 
 
 def _after(order: Sequence[str], values: Sequence[Any]) -> Q:

@@ -24,9 +24,7 @@ class FieldError:
     parameter: str | None = None
 
     def as_dict(self) -> dict[str, str]:
-        place = (
-            {"parameter": self.parameter} if self.parameter is not None else {"pointer": self.pointer or ""}
-        )
+        place = {"parameter": self.parameter} if self.parameter is not None else {"pointer": self.pointer or ""}
         return {**place, "code": self.code, "detail": self.detail}
 
 
@@ -86,13 +84,18 @@ class ValidationFailed(Problem):
 class MalformedBody(Problem):
     slug = "malformed-body"
     title = "The body cannot be read"
-    about = "The body is not well-formed JSON or YAML, or holds what neither may hold here: duplicate keys, NUL, lone surrogates, more than 32 levels, YAML aliases or tags."
+    about = (
+        "The body is not well-formed JSON or YAML, or holds what neither may hold here: duplicate keys, NUL, "
+        "lone surrogates, more than 32 levels, YAML aliases or tags."
+    )
 
 
 class UnknownParameter(Problem):
     slug = "unknown-parameter"
     title = "A query parameter is not known"
-    about = "The API refuses query parameters it does not know, because a misspelt filter would silently return everything."
+    about = (
+        "The API refuses query parameters it does not know, because a misspelt filter would silently return everything."
+    )
 
 
 class CursorInvalid(Problem):
@@ -104,9 +107,7 @@ class CursorInvalid(Problem):
 class CredentialInQuery(Problem):
     slug = "credential-in-query"
     title = "A credential stands in the URL"
-    about = (
-        "URLs end up in logs and histories. Send the key in `X-API-KEY`, and rotate the one that was sent."
-    )
+    about = "URLs end up in logs and histories. Send the key in `X-API-KEY`, and rotate the one that was sent."
 
 
 class NotAuthenticated(Problem):
@@ -131,7 +132,10 @@ class PlanLimitReached(Problem):
     status = 403
     slug = "plan-limit-reached"
     title = "The plan has no room left"
-    about = "The organization's plan allows no more of this. `limit`, `used` and `plan` say how many; `upgrade_url` leads to a larger plan."
+    about = (
+        "The organization's plan allows no more of this. `limit`, `used` and `plan` say how many; "
+        "`upgrade_url` leads to a larger plan."
+    )
 
 
 class OrganizationSuspended(Problem):

@@ -22,9 +22,7 @@ class JsonRenderer(BaseRenderer):
     format = "json"
     charset = None
 
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
-    ) -> bytes:
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         if data is None:
             return b""
         return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
@@ -74,9 +72,7 @@ def problem_of_database(exception: DatabaseError) -> Problem | None:
     if state in {"57014", "55P03", "40001", "40P01"}:
         return problems.ServiceUnavailable("The request took too long or waited too long for another one.")
     if isinstance(exception, IntegrityError):
-        return problems.Conflict(
-            "What this refers to was changed or removed meanwhile. Look again and repeat."
-        )
+        return problems.Conflict("What this refers to was changed or removed meanwhile. Look again and repeat.")
     if isinstance(exception, DataError):
         return problems.ValidationFailed("A value is outside of what can be stored.")
     if isinstance(exception, OperationalError):
@@ -90,18 +86,12 @@ def field_errors(detail: Any, pointer: str = "") -> list[FieldError]:
         return [
             error
             for name, inner in detail.items()
-            for error in field_errors(
-                inner, pointer if name == "non_field_errors" else f"{pointer}/{_escape(name)}"
-            )
+            for error in field_errors(inner, pointer if name == "non_field_errors" else f"{pointer}/{_escape(name)}")
         ]
     if isinstance(detail, list):
         if all(isinstance(item, exceptions.ErrorDetail) for item in detail):
-            return [
-                FieldError(code=item.code or "invalid", detail=str(item), pointer=pointer) for item in detail
-            ]
-        return [
-            error for index, inner in enumerate(detail) for error in field_errors(inner, f"{pointer}/{index}")
-        ]
+            return [FieldError(code=item.code or "invalid", detail=str(item), pointer=pointer) for item in detail]
+        return [error for index, inner in enumerate(detail) for error in field_errors(inner, f"{pointer}/{index}")]
     return [FieldError(code=getattr(detail, "code", "invalid"), detail=str(detail), pointer=pointer)]
 
 

@@ -30,9 +30,7 @@ def required_in_production(variable: str, *, in_debug: str) -> str:
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = required_in_production("DATAXPIPE_SECRET_KEY", in_debug="for-development-only-" + "x" * 32)
-BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip(
-    "/"
-)
+BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip("/")
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "dataxpipe.urls"
 WSGI_APPLICATION = "dataxpipe.wsgi.application"
@@ -174,9 +172,7 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 # The offline API documentation is somebody else's bundle, with style attributes of its own.
-CONTENT_SECURITY_POLICY_DOCS = (
-    CONTENT_SECURITY_POLICY + "; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:"
-)
+CONTENT_SECURITY_POLICY_DOCS = CONTENT_SECURITY_POLICY + "; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:"
 
 # E-mail
 
@@ -222,9 +218,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "dataxpipe.request_ids.RequestIdFilter"}},
     "formatters": {"line": {"format": "{levelname} {name} {request_id} {message}", "style": "{"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("DATAXPIPE_LOG_LEVEL", default="INFO")},
     "loggers": {"django.request": {"level": "ERROR"}, "procrastinate": {"level": "WARNING"}},
 }

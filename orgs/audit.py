@@ -66,9 +66,7 @@ def record_all(actor: Actor, changes: list[tuple[Action, Any, str, Any, Any]]) -
     now = timezone.now()
     for action, target, label, before, after in changes:
         salt = secrets.token_bytes(16)
-        person = AuditPerson(
-            salt=salt, label=actor.label, ip_address=actor.ip_address, user_agent=actor.user_agent
-        )
+        person = AuditPerson(salt=salt, label=actor.label, ip_address=actor.ip_address, user_agent=actor.user_agent)
         person.event = AuditEvent(
             created_at=now,
             action=action.value,

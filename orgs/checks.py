@@ -32,9 +32,7 @@ def _defects(model: type[models.Model]) -> Iterator[CheckMessage]:
         if isinstance(column, models.OneToOneField) or (column.unique and not column.primary_key):
             yield Error(f"{column} is unique across organizations.", obj=model, id="orgs.E002")
     for constraint in meta.constraints:
-        if isinstance(constraint, models.UniqueConstraint) and not _starts_with_organization(
-            constraint.fields
-        ):
+        if isinstance(constraint, models.UniqueConstraint) and not _starts_with_organization(constraint.fields):
             yield Error(f"{constraint.name} does not start with the organization.", obj=model, id="orgs.E003")
     for index in meta.indexes:
         if not _starts_with_organization(index.fields):

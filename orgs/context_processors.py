@@ -13,7 +13,5 @@ def organization(request: HttpRequest) -> dict[str, Any]:
         "organization": current,
         "actor": getattr(request, "actor", None),
         "memberships": loaded if current is not None else memberships(request),
-        "theme": request.COOKIES.get("dxp_theme")
-        if request.COOKIES.get("dxp_theme") in {"light", "dark"}
-        else "",
+        "theme": request.COOKIES.get("dxp_theme") if request.COOKIES.get("dxp_theme") in {"light", "dark"} else "",
     }

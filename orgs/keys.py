@@ -42,9 +42,7 @@ def generate() -> NewKey:
 
 
 def is_well_formed(text: str) -> bool:
-    return (
-        PATTERN.fullmatch(text) is not None and _checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
-    )
+    return PATTERN.fullmatch(text) is not None and _checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
 
 
 def digest(text: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from dataxpipe.errors import problem_page
 from dataxpipe.problems import Problem
 from orgs.actors import Actor
+from orgs.models import Membership
 from orgs.permissions import Role
 from orgs.tenancy import is_scope_open, tenant_scope
 
@@ -28,9 +29,7 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_documentation = request.path.startswith("/api/docs")
-        policy = (
-            settings.CONTENT_SECURITY_POLICY_DOCS if is_documentation else settings.CONTENT_SECURITY_POLICY
-        )
+        policy = settings.CONTENT_SECURITY_POLICY_DOCS if is_documentation else settings.CONTENT_SECURITY_POLICY
         response.setdefault("Content-Security-Policy", policy)
         return response
 
@@ -80,12 +79,11 @@ class OrganizationMiddleware:
         return response
 
 
-def memberships(request: HttpRequest) -> list[Any]:
+def memberships(request: Any) -> list[Membership]:
     """The person's memberships with their organizations, loaded once a request, outside any scope."""
     if not request.user.is_authenticated:
         return []
     if not hasattr(request, "_memberships"):
-        request._memberships = list(  # type: ignore[attr-defined]
-            request.user.memberships.select_related("organization").order_by("organization__slug")  # type: ignore[union-attr]
-        )
-    return request._memberships  # type: ignore[attr-defined, no-any-return]
+        loaded = request.user.memberships.select_related("organization").order_by("organization__slug")
+        request._memberships = list(loaded)
+    return cast("list[Membership]", request._memberships)

@@ -16,6 +16,7 @@ from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
 from dataxpipe.rendering import problem_of_database
 from orgs.actors import Actor
 from orgs.authentication import note_use
+from orgs.models import Organization
 from orgs.permissions import Right
 from orgs.tenancy import is_scope_open, tenant_scope
 
@@ -50,7 +51,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             raise MethodNotAllowed(f"{request.method} is not offered here.")
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
-        self._scope.enter_context(tenant_scope(request._request.organization))
+        self._scope.enter_context(tenant_scope(self.organization))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400 and is_scope_open():
@@ -61,6 +62,10 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     def actor(self) -> Actor:
         return self.request.auth  # type: ignore[return-value]
 
+    @property
+    def organization(self) -> Organization:
+        return self.request._request.organization  # type: ignore[attr-defined, no-any-return]
+
     def right(self) -> Right:
         return self.rights[self.action]
 
@@ -70,7 +75,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             queryset,
             order=order,
             parameters=request.query_params,
-            owner=request._request.organization.pk,
+            owner=self.organization.pk,
             path=request.build_absolute_uri(request.path),
         )
 
@@ -95,7 +100,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             headers=problem.headers,
             content_type="application/problem+json",
         )
-        return self.finalize_response(self.request, response)
+        finalized: Response = self.finalize_response(self.request, response)
+        return finalized
 
     def _note_use(self) -> None:
         actor = getattr(self, "request", None) and self.request.auth

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("DEBUG", "true")
-os.environ.setdefault("DATAXPIPE_EMBEDDED_DURABLE", "false")
-
 from collections.abc import Iterator
 from typing import Any
 

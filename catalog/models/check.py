@@ -45,9 +45,7 @@ class Check(TenantModel):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "pipeline", "identity"], name="check_identity")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "pipeline", "identity"], name="check_identity")]
         indexes = [
             models.Index(
                 fields=["organization", "failing_since"],
@@ -65,13 +63,9 @@ class CheckResult(TenantModel):
 
     id = UUID7Key()
     check_rule = models.ForeignKey(Check, on_delete=models.DO_NOTHING, related_name="results", db_index=False)
-    pipeline = models.ForeignKey(
-        Pipeline, on_delete=models.DO_NOTHING, related_name="check_results", db_index=False
-    )
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="check_results", db_index=False)
     run = models.ForeignKey(Run, on_delete=models.DO_NOTHING, null=True, related_name="check_results")
-    dataset = models.ForeignKey(
-        Dataset, on_delete=models.DO_NOTHING, null=True, related_name="+", db_index=False
-    )
+    dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, null=True, related_name="+", db_index=False)
     status = models.CharField(max_length=7, choices=ResultStatus)
     severity = models.CharField(max_length=5, choices=Severity)
     executed_at = models.DateTimeField()
@@ -96,13 +90,9 @@ class CheckResult(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["organization", "check_rule", "-executed_at", "-id"], name="check_result_of_check"
-            ),
+            models.Index(fields=["organization", "check_rule", "-executed_at", "-id"], name="check_result_of_check"),
             models.Index(fields=["organization", "-executed_at", "-id"], name="check_result_newest"),
-            models.Index(
-                fields=["organization", "pipeline", "-executed_at", "-id"], name="check_result_of_pipeline"
-            ),
+            models.Index(fields=["organization", "pipeline", "-executed_at", "-id"], name="check_result_of_pipeline"),
         ]
 
     def __str__(self) -> str:

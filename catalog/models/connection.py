@@ -40,9 +40,7 @@ class ConnectionSecret(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "connection", "field"], name="connection_secret_field"
-            )
+            models.UniqueConstraint(fields=["organization", "connection", "field"], name="connection_secret_field")
         ]
 
     def __str__(self) -> str:

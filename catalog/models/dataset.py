@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -47,7 +47,7 @@ class Dataset(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = DatasetManager()
+    objects: ClassVar[DatasetManager] = DatasetManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "identity"], name="dataset_identity")]
@@ -74,9 +74,7 @@ class DatasetAlias(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "pipeline", "alias"], name="dataset_alias_in_pipeline"
-            )
+            models.UniqueConstraint(fields=["organization", "pipeline", "alias"], name="dataset_alias_in_pipeline")
         ]
         indexes = [models.Index(fields=["organization", "alias"], name="dataset_alias_anywhere")]
 
@@ -98,9 +96,7 @@ class DatasetColumn(TenantModel):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "dataset", "name"], name="dataset_column_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "dataset", "name"], name="dataset_column_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -29,12 +29,8 @@ class EventInbox(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["organization", "run"], name="event_of_run", condition=models.Q(run__isnull=False)
-            ),
-            models.Index(
-                fields=["organization", "id"], name="event_pending", condition=models.Q(state="pending")
-            ),
+            models.Index(fields=["organization", "run"], name="event_of_run", condition=models.Q(run__isnull=False)),
+            models.Index(fields=["organization", "id"], name="event_pending", condition=models.Q(state="pending")),
         ]
 
     def __str__(self) -> str:
@@ -69,9 +65,7 @@ class FacetUse(TenantModel):
     event_time = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "subject_id", "name"], name="facet_use_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "subject_id", "name"], name="facet_use_once")]
 
     def __str__(self) -> str:
         return self.name

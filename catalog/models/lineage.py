@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from django.db import models
 
@@ -42,9 +42,7 @@ class LineageLink(TenantModel):
 
     id = UUID7Key()
     pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="links", db_index=False)
-    step = models.ForeignKey(
-        Step, on_delete=models.DO_NOTHING, null=True, related_name="links", db_index=False
-    )
+    step = models.ForeignKey(Step, on_delete=models.DO_NOTHING, null=True, related_name="links", db_index=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="links", db_index=False)
     direction = models.CharField(max_length=6, choices=Direction)
     origin = models.CharField(max_length=8, choices=LinkOrigin)
@@ -52,7 +50,7 @@ class LineageLink(TenantModel):
     valid_to = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField()
 
-    objects = IntervalManager()
+    objects: ClassVar[IntervalManager] = IntervalManager()
 
     class Meta:
         constraints = [
@@ -64,12 +62,8 @@ class LineageLink(TenantModel):
             )
         ]
         indexes = [
-            models.Index(
-                fields=["organization", "dataset", "direction", "pipeline"], name="lineage_link_of_dataset"
-            ),
-            models.Index(
-                fields=["organization", "pipeline", "direction", "dataset"], name="lineage_link_of_pipeline"
-            ),
+            models.Index(fields=["organization", "dataset", "direction", "pipeline"], name="lineage_link_of_dataset"),
+            models.Index(fields=["organization", "pipeline", "direction", "dataset"], name="lineage_link_of_pipeline"),
         ]
 
     def __str__(self) -> str:
@@ -81,9 +75,7 @@ class ColumnLink(TenantModel):
 
     id = UUID7Key()
     pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="column_links")
-    step = models.ForeignKey(
-        Step, on_delete=models.DO_NOTHING, null=True, related_name="column_links", db_index=False
-    )
+    step = models.ForeignKey(Step, on_delete=models.DO_NOTHING, null=True, related_name="column_links", db_index=False)
     from_dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="+")
     from_column = models.CharField(max_length=500)
     to_dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="+")
@@ -96,7 +88,7 @@ class ColumnLink(TenantModel):
     valid_to = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField()
 
-    objects = IntervalManager()
+    objects: ClassVar[IntervalManager] = IntervalManager()
 
     class Meta:
         constraints = [

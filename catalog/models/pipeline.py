@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -127,7 +127,7 @@ class Pipeline(TenantModel):
     next_expected_at = models.DateTimeField(null=True)
     late_after = models.DateTimeField(null=True)
 
-    objects = PipelineManager()
+    objects: ClassVar[PipelineManager] = PipelineManager()
 
     class Meta:
         constraints = [
@@ -166,9 +166,7 @@ class PipelineTag(TenantModel):
     pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="tag_links")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "tag", "pipeline"], name="pipeline_tag_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "tag", "pipeline"], name="pipeline_tag_once")]
 
     def __str__(self) -> str:
         return self.tag
@@ -206,12 +204,8 @@ class PipelineVersion(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "pipeline", "version"], name="pipeline_version_once"
-            ),
-            models.UniqueConstraint(
-                fields=["organization", "pipeline", "number"], name="pipeline_version_number"
-            ),
+            models.UniqueConstraint(fields=["organization", "pipeline", "version"], name="pipeline_version_once"),
+            models.UniqueConstraint(fields=["organization", "pipeline", "number"], name="pipeline_version_number"),
         ]
 
     def __str__(self) -> str:
@@ -228,9 +222,7 @@ class PipelineJob(TenantModel):
     pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="jobs")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "identity"], name="pipeline_job_identity")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "identity"], name="pipeline_job_identity")]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -249,9 +241,7 @@ class DiscoveredPipeline(TenantModel):
     ignored_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "identity"], name="discovered_identity")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "identity"], name="discovered_identity")]
 
     def __str__(self) -> str:
         return self.name

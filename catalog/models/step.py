@@ -25,9 +25,7 @@ class Step(TenantModel):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "pipeline", "identity"], name="step_identity")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "pipeline", "identity"], name="step_identity")]
 
     def __str__(self) -> str:
         return self.name

@@ -178,9 +178,7 @@ class _Cluster:
             self._initialize()
         if self.log.exists() and self.log.stat().st_size > LOG_MAX_BYTES:
             self.log.unlink()
-        settings = (
-            SETTINGS | {"unix_socket_directories": str(self.socket_dir)} | ({} if durable else NOT_DURABLE)
-        )
+        settings = SETTINGS | {"unix_socket_directories": str(self.socket_dir)} | ({} if durable else NOT_DURABLE)
         options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         deadline = time.monotonic() + START_SECONDS
         while True:

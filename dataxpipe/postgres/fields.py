@@ -18,7 +18,7 @@ class OrganizationKey(models.ForeignKey):  # type: ignore[type-arg]
     """The key of a tenant table. Having one gives the table row-level security and composite keys."""
 
     def __init__(self, **kwargs: Any) -> None:
-        defaults = {"to": "orgs.Organization", "on_delete": models.DO_NOTHING, "editable": False}
+        defaults: dict[str, Any] = {"to": "orgs.Organization", "on_delete": models.DO_NOTHING, "editable": False}
         super().__init__(**{**kwargs, **defaults, "db_index": False, "related_name": "+"})
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:

@@ -83,9 +83,7 @@ def _tables(cursor: Any, control_tables: set[str]) -> Iterator[str]:
             yield f"{name}: row-level security is not forced"
         if may_truncate:
             yield f"{name}: the current role may TRUNCATE it"
-        yield from _policy(
-            name, [row[1:] for row in policies if row[0] == oid], is_control=name in control_tables
-        )
+        yield from _policy(name, [row[1:] for row in policies if row[0] == oid], is_control=name in control_tables)
         if oid in tenant_oids:
             yield from _keys(name, [row for row in constraints if row[0] == oid], tenant_oids)
             for unique in (row for row in uniques if row[0] == oid):

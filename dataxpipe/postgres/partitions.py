@@ -29,12 +29,14 @@ BEGIN
             dataxpipe_first_uuid(start), dataxpipe_first_uuid(start + 7));
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
-        EXECUTE format($policy$CREATE POLICY {POLICY} ON %I USING ({tenant_condition()}) WITH CHECK ({tenant_condition()})$policy$, part);
+        EXECUTE format(
+            $policy$CREATE POLICY {POLICY} ON %I USING ({tenant_condition()}) WITH CHECK ({tenant_condition()})$policy$,
+            part);
         added := added + 1;
     END LOOP;
     RETURN added;
 END $$;
-"""
+"""  # noqa: S608  (constants of ours)
 
 CREATE_FIRST_UUID = """
 CREATE FUNCTION dataxpipe_first_uuid(day date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$

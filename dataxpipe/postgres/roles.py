@@ -20,9 +20,7 @@ ConnectionParams: TypeAlias = Mapping[str, Any]
 Connection: TypeAlias = psycopg.Connection[Any]
 
 SETUP_LOCK = 0x6474_7870  # "dtxp"; an advisory lock key
-GRANTS_LOCK = (
-    SETUP_LOCK + 1
-)  # another one: the database of the grants may be the one the admin is connected to
+GRANTS_LOCK = SETUP_LOCK + 1  # another one: the database of the grants may be the one the admin is connected to
 OLDEST_VERSION = 150_000
 ATTEMPTS = 5
 
@@ -66,9 +64,7 @@ def ensure_roles(
                 "app": sql.Identifier(app),
                 "owner": sql.Identifier(owner),
             }
-            admin.execute(
-                sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {app}, {owner}").format(**names)
-            )
+            admin.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {app}, {owner}").format(**names))
             target = {**admin_connection_params, "dbname": database}
             if schema == "public":
                 _adopt_public(target)
@@ -79,9 +75,7 @@ def ensure_roles(
     _with_retries(ensure)
 
 
-def grant_defaults(
-    connection_params: ConnectionParams, *, owner: str, app: str, schema: str = "public"
-) -> None:
+def grant_defaults(connection_params: ConnectionParams, *, owner: str, app: str, schema: str = "public") -> None:
     """Give the application role rows, not structure, in everything the owner will make in `schema`.
 
     For one database; connects as the owner or as somebody who may become the owner. Tables that exist already
@@ -110,14 +104,10 @@ def grant_defaults(
             [app, schema] * 2,
         ).fetchone()
         if row != (True, False):
-            raise RoleSetupError(
-                f"{app} must use the schema {schema} and not create in it: check the schema's grants."
-            )
+            raise RoleSetupError(f"{app} must use the schema {schema} and not create in it: check the schema's grants.")
 
 
-def tables_without_grants(
-    connection_params: ConnectionParams, *, app: str, schema: str = "public"
-) -> list[str]:
+def tables_without_grants(connection_params: ConnectionParams, *, app: str, schema: str = "public") -> list[str]:
     """Names of existing tables that the application role cannot read, sorted; after a change of role
     names."""
     query = """
@@ -166,9 +156,7 @@ def _one_line(error: psycopg.Error) -> str:
 
 def _refuse_own_name(admin: Connection, names: set[str]) -> None:
     if admin.info.user in names:
-        raise RoleSetupError(
-            f"{admin.info.user} sets up the roles and cannot be one of them: use another admin URL."
-        )
+        raise RoleSetupError(f"{admin.info.user} sets up the roles and cannot be one of them: use another admin URL.")
 
 
 def _ensure_role(
@@ -217,9 +205,7 @@ def _refuse_strong_memberships(admin: Connection, app: str, owner: str) -> None:
     """
     strong = admin.execute(query, {"app": app, "owner": owner}).fetchone()
     if strong:
-        raise RoleSetupError(
-            f"{app} is a member of {strong['rolname']}: REVOKE that, or choose another role."
-        )
+        raise RoleSetupError(f"{app} is a member of {strong['rolname']}: REVOKE that, or choose another role.")
 
 
 def _become_member(admin: Connection, owner: str) -> None:
@@ -253,7 +239,5 @@ def _ensure_schema(target: ConnectionParams, schema: str, owner: str) -> None:
     """The owner of a schema may be in a database of somebody else."""
     names = {"schema": sql.Identifier(schema), "owner": sql.Identifier(owner)}
     with psycopg.connect(**target) as connection:
-        connection.execute(
-            sql.SQL("CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}").format(**names)
-        )
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}").format(**names))
         connection.execute(sql.SQL("ALTER SCHEMA {schema} OWNER TO {owner}").format(**names))

@@ -96,16 +96,12 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
             statement.parts["to_column"] = self._tenant_columns(target, field.target_field.column)
         return self._validated_over_all_rows(statement, model, target)
 
-    def _validated_over_all_rows(
-        self, add_key: Statement, model: type[Model], target: type[Model]
-    ) -> Statement:
+    def _validated_over_all_rows(self, add_key: Statement, model: type[Model], target: type[Model]) -> Statement:
         """PostgreSQL validates a new key as the table's owner: under FORCE it would see, and check, no row."""
         tables = [model._meta.db_table]
         if organization_field(target) and target is not model:
             tables.append(target._meta.db_table)
-        lower = "; ".join(
-            f"ALTER TABLE {self.quote_name(table)} NO FORCE ROW LEVEL SECURITY" for table in tables
-        )
+        lower = "; ".join(f"ALTER TABLE {self.quote_name(table)} NO FORCE ROW LEVEL SECURITY" for table in tables)
         lift = "; ".join(f"ALTER TABLE {self.quote_name(table)} FORCE ROW LEVEL SECURITY" for table in tables)
         add_key.template = f"{lower}; {add_key.template}; {lift}"
         return add_key

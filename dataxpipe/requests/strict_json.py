@@ -153,9 +153,7 @@ def _refuse_depth(value: Any) -> None:
 def _deepest_pointer(value: Any) -> str:
     """Of the first container one level too deep."""
     return next(
-        json_pointer(path)
-        for path, node in _walk(value)
-        if len(path) == MAX_DEPTH and type(node) in (dict, list)
+        json_pointer(path) for path, node in _walk(value) if len(path) == MAX_DEPTH and type(node) in (dict, list)
     )
 
 

@@ -40,9 +40,7 @@ class AuditPerson(TenantModel):
     user_agent = models.CharField(max_length=400, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "event"], name="audit_person_once_per_event")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "event"], name="audit_person_once_per_event")]
 
     def __str__(self) -> str:
         return self.label

@@ -9,9 +9,7 @@ from orgs.permissions import Role
 class Membership(models.Model):
     """A person's role in an organization."""
 
-    organization = models.ForeignKey(
-        "orgs.Organization", on_delete=models.PROTECT, related_name="memberships"
-    )
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=[(role.value, role.label) for role in Role])
     created_at = models.DateTimeField(auto_now_add=True)

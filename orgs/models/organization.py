@@ -51,13 +51,9 @@ class Organization(models.Model):
 
     slug = models.CharField(max_length=40, unique=True, validators=[validate_slug])
     name = models.CharField(max_length=100)
-    plan_name = models.CharField(
-        "plan", max_length=20, default="free", choices=[(name, name) for name in PLANS]
-    )
+    plan_name = models.CharField("plan", max_length=20, default="free", choices=[(name, name) for name in PLANS])
     status = models.CharField(max_length=10, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE)
-    parent = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
-    )
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     limit_overrides = models.JSONField(default=dict, blank=True)
     settings = models.JSONField(default=dict, blank=True)

@@ -48,9 +48,7 @@ def icon(name: str, css: str = "", label: str = "") -> SafeString:
 def shape(state: str) -> SafeString:
     """The mark of a state without its word: `failing late at_risk running healthy never_run unknown warn`."""
     name = state.replace("_", "-")
-    return format_html(
-        '<svg class="hi h-{}" aria-hidden="true"><use href="{}"/></svg>', name, sprite(f"h-{name}")
-    )
+    return format_html('<svg class="hi h-{}" aria-hidden="true"><use href="{}"/></svg>', name, sprite(f"h-{name}"))
 
 
 # Times
@@ -184,8 +182,7 @@ def key_display(prefix: str, last_four: str) -> SafeString:
 
 def copy_button(target: str, css: str = "") -> SafeString:
     return format_html(
-        '<button class="btn {}" type="button" data-copy="#{}">{}'
-        '<span aria-live="polite">Copy</span></button>',
+        '<button class="btn {}" type="button" data-copy="#{}">{}<span aria-live="polite">Copy</span></button>',
         css,
         target,
         icon("copy"),

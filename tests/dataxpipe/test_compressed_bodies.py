@@ -24,9 +24,7 @@ def test_json_is_read_under_its_names(content_type):
     assert read_body(content_type, "", b'{"a": 1}') == DOCUMENT
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/yaml", "application/x-yaml", "text/yaml; charset=utf-8"]
-)
+@pytest.mark.parametrize("content_type", ["application/yaml", "application/x-yaml", "text/yaml; charset=utf-8"])
 def test_yaml_is_read_where_a_spec_is_expected(content_type):
     assert read_body(content_type, "", b"a: 1", allow_yaml=True) == DOCUMENT
     with pytest.raises(UnsupportedMediaType, match="Send application/json"):
