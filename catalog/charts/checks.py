@@ -34,8 +34,7 @@ def heat_strip(results: Sequence[ResultMark], slots: int = 36) -> SafeString:
     count = {status: sum(result.status == status for result in results) for status in CELLS}
     label = f"{count['pass']} passed, {count['fail'] + count['error']} failed, {count['warn']} warned"
     return format_html(
-        '<svg class="cells" viewBox="0 0 {} 22" preserveAspectRatio="none" role="{}" aria-label="{}">'
-        "{}</svg>",
+        '<svg class="cells" viewBox="0 0 {} 22" preserveAspectRatio="none" role="{}" aria-label="{}">{}</svg>',
         25 * slots,
         "group" if any(result.url for result in results) else "img",
         label if results else "no results yet",

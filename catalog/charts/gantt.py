@@ -94,8 +94,7 @@ def gantt(rows: Sequence[GanttRow], started_at: datetime, finished_at: datetime)
     step = axis_step(span, 5)
     ticks = [i * step for i in range(int(span // step) + 1) if i * step <= span * 0.98]
     grid = "".join(
-        f'<line class="gl" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="28"/>'
-        for x in (100 * t / span for t in ticks[1:])
+        f'<line class="gl" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="28"/>' for x in (100 * t / span for t in ticks[1:])
     )
     labels = format_html_join(
         "",

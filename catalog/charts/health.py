@@ -13,9 +13,7 @@ from catalog.charts.marks import HEALTH, word
 from orgs.templatetags.ui import shape
 
 
-def health_strip(
-    counts: Mapping[str, int], href: str = "?health=", as_of: datetime | None = None
-) -> SafeString:
+def health_strip(counts: Mapping[str, int], href: str = "?health=", as_of: datetime | None = None) -> SafeString:
     """All pipelines by health as one proportional bar; every word of the legend links to `href` + state."""
     present = [(state, counts[state]) for state in HEALTH if counts.get(state)]
     if not present:

@@ -56,15 +56,12 @@ def run_bars(runs: Sequence[RunMark], name: str, slots: int = 14) -> SafeString:
     runs = runs[-slots:]
     longest = max((run.duration_seconds or 0 for run in runs), default=0)
     empty = slots - len(runs)
-    ghosts = "".join(
-        f'<rect class="ghost" x="{8 * i}" y="21" width="6" height="2" rx="1"/>' for i in range(empty)
-    )
+    ghosts = "".join(f'<rect class="ghost" x="{8 * i}" y="21" width="6" height="2" rx="1"/>' for i in range(empty))
     bars = "".join(bar(run, 8 * (empty + i), longest) for i, run in enumerate(runs))
     failed = sum(run.status == "failed" for run in runs)
     width = 8 * slots - 2
     return format_html(
-        '<svg class="bars" width="{0}" height="28" viewBox="0 0 {0} 28" role="{1}" aria-label="{2}">'
-        "{3}</svg>",
+        '<svg class="bars" width="{0}" height="28" viewBox="0 0 {0} 28" role="{1}" aria-label="{2}">{3}</svg>',
         width,
         "group" if any(run.url for run in runs) else "img",
         f"{name}: last {len(runs)} runs, {failed} failed, newest right" if runs else f"{name}: no run yet",
@@ -73,9 +70,7 @@ def run_bars(runs: Sequence[RunMark], name: str, slots: int = 14) -> SafeString:
 
 
 def axis_label(seconds: float) -> str:
-    return (
-        "0" if not seconds else duration(seconds).replace(" 00s", "").replace(" 00m", "").replace(" 0h", "")
-    )
+    return "0" if not seconds else duration(seconds).replace(" 00s", "").replace(" 00m", "").replace(" 0h", "")
 
 
 def column(mark: RunMark, left: float, width: float, top: float) -> str:

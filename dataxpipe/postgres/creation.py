@@ -37,4 +37,5 @@ class DatabaseCreation(creation.DatabaseCreation):
         with self.connection.as_owner():
             params = self.connection.get_connection_params() | {"dbname": name}
             owner = self.connection.settings_dict["USER"]
-        roles.grant_defaults(params, owner=owner, app=settings["USER"])
+        schema = roles.schema_of(settings["OPTIONS"].get("options"))
+        roles.grant_defaults(params, owner=owner, app=settings["USER"], schema=schema)

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from dataxpipe.postgres.embedded import ServerAddress, ensure_server
-from dataxpipe.postgres.roles import ensure_roles
+from dataxpipe.postgres.roles import ensure_roles, schema_of
 
 OWNER, APPLICATION = "dataxpipe_owner", "dataxpipe_app"
 
@@ -40,10 +40,11 @@ def without_privileges(database: dict[str, Any]) -> dict[str, Any]:
         return database
     admin = {
         "host": database["HOST"],
-        "port": database["PORT"] or 5432,
+        "port": database["PORT"],
         "user": database["USER"],
         "password": database["PASSWORD"],
         "dbname": database["NAME"],
+        **{name: value for name, value in database["OPTIONS"].items() if name != "pool"},
     }
     admin = {name: value for name, value in admin.items() if value}
     with psycopg.connect(**admin) as connection:
@@ -59,6 +60,7 @@ def without_privileges(database: dict[str, Any]) -> dict[str, Any]:
         owner_password=owner_password,
         app_password=app_password,
         may_create_databases=True,
+        schema=schema_of(database["OPTIONS"].get("options")),
     )
     return {
         **database,

@@ -7,6 +7,7 @@ deployments on one cluster either share them or choose other names.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ ConnectionParams: TypeAlias = Mapping[str, Any]
 Connection: TypeAlias = psycopg.Connection[Any]
 
 SETUP_LOCK = 0x6474_7870  # "dtxp"; an advisory lock key
-GRANTS_LOCK = SETUP_LOCK + 1  # another one: the database of the grants may be the one the admin is connected to
+# Another one, because the database of the grants may be the one the admin is connected to.
+GRANTS_LOCK = SETUP_LOCK + 1
 OLDEST_VERSION = 150_000
 ATTEMPTS = 5
 
@@ -78,16 +80,18 @@ def ensure_roles(
 def grant_defaults(connection_params: ConnectionParams, *, owner: str, app: str, schema: str = "public") -> None:
     """Give the application role rows, not structure, in everything the owner will make in `schema`.
 
-    For one database; connects as the owner or as somebody who may become the owner. Tables that exist already
-    keep their grants, because migrations narrow some of them.
+    For one database; connects as the owner or as somebody who may become the owner. A schema that is missing
+    is made. Tables that exist already keep their grants, because migrations narrow some of them.
     """
     names = {"owner": sql.Identifier(owner), "app": sql.Identifier(app), "schema": sql.Identifier(schema)}
     default = "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} "
     within = default + "IN SCHEMA {schema} "
     with psycopg.connect(**connection_params) as connection:
         connection.execute(sql.SQL("SELECT pg_advisory_xact_lock({})").format(GRANTS_LOCK))
+        connection.execute(sql.SQL("SET LOCAL ROLE {owner}").format(**names))
+        if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE SCHEMA {schema}").format(**names))
         for statement in (
-            "SET LOCAL ROLE {owner}",
             "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC",
             "REVOKE ALL ON SCHEMA {schema} FROM {app}",
             "GRANT USAGE ON SCHEMA {schema} TO {app}",
@@ -107,9 +111,19 @@ def grant_defaults(connection_params: ConnectionParams, *, owner: str, app: str,
             raise RoleSetupError(f"{app} must use the schema {schema} and not create in it: check the schema's grants.")
 
 
+def schema_of(options: str | None) -> str:
+    """The schema that libpq's `options` put first: `acme` for `-c search_path=acme`, else `public`."""
+    match = re.search(r'search_path\s*=\s*"?([^",\s]+)', options or "")
+    return match[1] if match else "public"
+
+
+def role_exists(connection_params: ConnectionParams, role: str) -> bool:
+    with psycopg.connect(**connection_params) as connection:
+        return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
+
+
 def tables_without_grants(connection_params: ConnectionParams, *, app: str, schema: str = "public") -> list[str]:
-    """Names of existing tables that the application role cannot read, sorted; after a change of role
-    names."""
+    """Existing tables that the application role cannot read, sorted: some, after its name changed."""
     query = """
         SELECT c.relname FROM pg_class c
         WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p')

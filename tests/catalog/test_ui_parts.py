@@ -85,9 +85,7 @@ def test_one_long_run_does_not_flatten_the_others() -> None:
 
 
 def test_the_median_and_its_band_lie_behind_the_bars() -> None:
-    html = duration_chart(
-        [RunMark("success", 250, at(0)), RunMark("failed", 200, at(86400 * 3))], 249, (215, 290)
-    )
+    html = duration_chart([RunMark("success", 250, at(0)), RunMark("failed", 200, at(86400 * 3))], 249, (215, 290))
     assert classes(html) == ["band", "s-success", "s-failed", "s-failed"]
     assert 'class="med"' in html
     assert "<span>20 Nov</span>" in html
@@ -118,9 +116,7 @@ def test_the_time_axis_has_round_ticks() -> None:
 
 
 def test_a_skipped_step_says_so_instead_of_a_duration() -> None:
-    html = gantt(
-        [GanttRow("publish", "skipped", [GanttBar(at(5), at(9), "skipped", "skipped")])], START, at(60)
-    )
+    html = gantt([GanttRow("publish", "skipped", [GanttBar(at(5), at(9), "skipped", "skipped")])], START, at(60))
     assert '<span class="gd num">skipped</span>' in html
 
 
@@ -182,8 +178,6 @@ def test_user_text_stays_text(html: str) -> None:
 
 def test_the_tags_work_in_a_template() -> None:
     source = "{% load catalog_ui %}{% health 'late' %}{% run_bars runs 'orders' %}{% heat_strip results %}"
-    html = Template(source).render(
-        Context({"runs": [RunMark("success", 5)], "results": [ResultMark("pass")]})
-    )
+    html = Template(source).render(Context({"runs": [RunMark("success", 5)], "results": [ResultMark("pass")]}))
     assert "h-late" in html
     assert html.count("<svg") == 3
