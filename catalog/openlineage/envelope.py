@@ -40,6 +40,9 @@ from dataxpipe.problems import FieldError, ValidationFailed
 
 MAX_DATASETS = 5_000
 MAX_FACET_NAME = 200
+RUN_ID_LENGTH = 250  # as long as Airflow's own
+TRIGGER_LENGTH = 30
+URL_LENGTH = 2_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(hours=24)
 _T = TypeVar("_T")
@@ -52,8 +55,8 @@ class EventInvalid(ValidationFailed):
     title = "The OpenLineage event is not valid"
     about = (
         "An event needs `eventTime` with an offset, at most a day ahead, and `run.runId` with `job`, or "
-        "`job`, or `dataset`. Names have 1 to 1,000 characters, an event at most 5,000 datasets. "
-        "Unknown fields and facets are never a reason; `errors` names each defect."
+        "`job`, or `dataset`. Names have 1 to 1,000 characters, run ids 250; an event at most 5,000 "
+        "datasets. Unknown fields and facets are never a reason; `errors` names each defect."
     )
 
 
@@ -117,9 +120,9 @@ def _run_event(reading: _Reading, document: dict[str, Any]) -> RunEvent:
         nominal_end_at=nominal.end_at if nominal else None,
         attempt=task.try_number if task else None,
         map_index=task.map_index if task else None,
-        dag_run_id=dag_run.run_id if dag_run else None,
-        trigger=dag_run.run_type if dag_run else None,
-        external_url=task.log_url if task else None,
+        dag_run_id=_within(dag_run.run_id, RUN_ID_LENGTH) if dag_run else None,
+        trigger=_within(dag_run.run_type, TRIGGER_LENGTH) if dag_run else None,
+        external_url=_within(task.log_url, URL_LENGTH) if task else None,
         warnings=tuple(reading.warnings),
     )
 
@@ -151,9 +154,9 @@ def _lineage_of_run(
     facet = facets.get("parent", facets.get("parentRun"))
     if not is_readable("parent", facet) or is_deleted(facet):
         return None, None
-    run_id = text(facet["run"].get("runId"))
-    if run_id is None or len(run_id) > NAME_LENGTH:
-        reading.warnings.append("The run facet parent was ignored: it has no run.runId.")
+    run_id = _within(text(facet["run"].get("runId")), RUN_ID_LENGTH)
+    if run_id is None:
+        reading.warnings.append("The run facet parent was ignored: it has no usable run.runId.")
         return None, None
     root = mapping(facet.get("root"))
     root_job = _job_key(root.get("job"), None)
@@ -161,7 +164,9 @@ def _lineage_of_run(
         reading.warnings.append("The root in the run facet parent was ignored: it names no job.")
     return (
         ParentRef(run_id, _job_key(facet.get("job"), namespace)),
-        RootRef(root_job, text(mapping(root.get("run")).get("runId"))) if root_job else None,
+        RootRef(root_job, _within(text(mapping(root.get("run")).get("runId")), RUN_ID_LENGTH))
+        if root_job
+        else None,
     )
 
 
@@ -178,6 +183,11 @@ def _airflow(facets: Facets) -> tuple[AirflowTaskRun | None, DagRun | None]:
     task = read_airflow(facets.get("airflow"))
     dag = read_airflow_dag_run(facets.get("airflowDagRun"))
     return task, dag.dag_run if dag else task.dag_run if task else None
+
+
+def _within(value: str | None, length: int) -> str | None:
+    """Part of an id or URL would mean something else, so one too long is none."""
+    return value if value and len(value) <= length else None
 
 
 def _detail(errors: list[FieldError]) -> str:
@@ -226,7 +236,7 @@ class _Reading:
 
     def run(self, value: Any) -> RunRef:
         run = self.members(value, "/run", "run")
-        return RunRef(self.name(run, "runId", "/run"), self.facets(run, "facets", "/run"))
+        return RunRef(self.name(run, "runId", "/run", RUN_ID_LENGTH), self.facets(run, "facets", "/run"))
 
     def job(self, value: Any) -> JobRef:
         job = self.members(value, "/job", "job")
@@ -257,7 +267,9 @@ class _Reading:
             self.facets(dataset, "outputFacets", pointer),
         )
 
-    def name(self, parent: dict[str, Any] | None, member: str, pointer: str) -> str:
+    def name(
+        self, parent: dict[str, Any] | None, member: str, pointer: str, longest: int = NAME_LENGTH
+    ) -> str:
         if parent is None:  # already refused as a whole
             return ""
         value, place = parent.get(member), f"{pointer}/{member}"
@@ -265,8 +277,8 @@ class _Reading:
             return self.refuse(place, value, f"{member} is needed, as text.", "")
         if not value.strip() or "\x00" in value:
             return self.refuse_value(place, f"{member} is empty or holds a NUL.", "")
-        if len(value) > NAME_LENGTH:
-            detail = f"{member} has {len(value):,} characters; {NAME_LENGTH:,} are allowed."
+        if len(value) > longest:
+            detail = f"{member} has {len(value):,} characters; {longest:,} are allowed."
             self.errors.append(FieldError("too-long", detail, place))
         return value
 

@@ -13,6 +13,9 @@ from catalog.openlineage.facets.values import flag, mapping, moment, number, obj
 # per dataset: what no warehouse reaches, and what keeps one event from writing a million rows
 MAX_COLUMNS = 5_000
 MAX_COLUMN_SOURCES = 20_000
+COLUMN_NAME_LENGTH = 500
+COLUMN_TYPE_LENGTH = 500
+LIFECYCLE_STATES = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +135,18 @@ class Statistics:
 
 
 def read_schema(facet: Any) -> tuple[Column, ...] | None:
-    """Columns in order, nested ones after their parent; of equal names the first, at most `MAX_COLUMNS`."""
+    """Columns in order, nested ones after their parent; of equal names the first, at most `MAX_COLUMNS`.
+
+    Paths over `COLUMN_NAME_LENGTH` are left out, longer types (structs written out) are cut.
+    """
     if (found := members("schema", facet)) is None:
         return None
     columns: dict[str, Column] = {}
     for name, field in _flattened(found["fields"], ""):
         if len(columns) == MAX_COLUMNS:
             break
-        column = Column(name, text(field.get("type")), text(field.get("description")), len(columns) + 1)
+        kind = (text(field.get("type")) or "")[:COLUMN_TYPE_LENGTH]
+        column = Column(name, kind or None, text(field.get("description")), len(columns) + 1)
         columns.setdefault(name, column)
     return tuple(columns.values())
 
@@ -157,7 +164,7 @@ def read_column_lineage(facet: Any) -> ColumnLineage | None:
     room = MAX_COLUMN_SOURCES
     for column, entry in list(found["fields"].items())[:MAX_COLUMNS]:
         sources = _column_sources(mapping(entry).get("inputFields"), _old_transformation(mapping(entry)))
-        if text(column) and sources:
+        if text(column) and len(column) <= COLUMN_NAME_LENGTH and sources:
             fields[column] = sources[:room]
             room -= len(fields[column])
         if not room:
@@ -178,10 +185,10 @@ def read_symlinks(facet: Any) -> tuple[Symlink, ...] | None:
 def read_lifecycle_state_change(facet: Any) -> LifecycleStateChange | None:
     if (found := members("lifecycleStateChange", facet)) is None:
         return None
-    previous = mapping(found.get("previousIdentifier"))
-    return LifecycleStateChange(
-        found["lifecycleStateChange"].upper(), text(previous.get("namespace")), text(previous.get("name"))
-    )
+    state, previous = found["lifecycleStateChange"].upper(), mapping(found.get("previousIdentifier"))
+    if state not in LIFECYCLE_STATES:
+        return None
+    return LifecycleStateChange(state, text(previous.get("namespace")), text(previous.get("name")))
 
 
 def read_dataset_version(facet: Any) -> str | None:
@@ -247,6 +254,8 @@ read_output_statistics = read_statistics
 def _flattened(fields: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for field in objects(fields):
         if name := text(field.get("name")):
+            if len(prefix) + len(name) > COLUMN_NAME_LENGTH:
+                continue
             yield prefix + name, field
             yield from _flattened(field.get("fields"), f"{prefix}{name}.")
 
@@ -255,7 +264,8 @@ def _column_sources(value: Any, otherwise: tuple[Transformation, ...]) -> tuple[
     found = []
     for entry in objects(value):
         namespace, name = text(entry.get("namespace")), text(entry.get("name"))
-        if namespace and name and (field := text(entry.get("field"))):
+        field = text(entry.get("field"))
+        if namespace and name and field and len(field) <= COLUMN_NAME_LENGTH:
             transformations = tuple(_transformations(entry.get("transformations"))) or otherwise
             found.append(ColumnSource(namespace, name, field, transformations))
     return tuple(found)
