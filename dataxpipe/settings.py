@@ -3,6 +3,9 @@
 Every variable is described in `docs/operations.md`; a missing secret in production stops the start.
 """
 
+import base64
+import binascii
+import re
 from pathlib import Path
 
 import environ
@@ -26,10 +29,30 @@ def required_in_production(variable: str, *, in_debug: str) -> str:
     )
 
 
+def master_keys(text: str) -> dict[str, bytes]:
+    """`kid:base64,…` as key id → 32 bytes, in the order given: the first one seals, all of them open."""
+    keys = {}
+    for part in text.split(","):
+        key_id, _, encoded = part.strip().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", key_id) or len(key) != 32:
+            raise ImproperlyConfigured(
+                "DATAXPIPE_ENCRYPTION_KEYS must read `name:base64 of 32 bytes`, several with commas between."
+            )
+        keys[key_id] = key
+    return keys
+
+
 # Core
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = required_in_production("DATAXPIPE_SECRET_KEY", in_debug="for-development-only-" + "x" * 32)
+ENCRYPTION_KEYS = master_keys(
+    required_in_production("DATAXPIPE_ENCRYPTION_KEYS", in_debug=f"dev:{base64.b64encode(b'd' * 32).decode()}")
+)
 BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip("/")
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "dataxpipe.urls"
