@@ -180,7 +180,7 @@ def find_pipeline(text: str, namespace: str = "default") -> Pipeline:
     """By id, or by name in a namespace; 404 when there is none, or it belongs to somebody else."""
     identifier = _as_uuid(text)
     existing = Pipeline.objects.existing()
-    pipeline = existing.filter(id=identifier).first() if identifier else None
+    pipeline: Pipeline | None = existing.filter(id=identifier).first() if identifier else None
     pipeline = pipeline or existing.named(text, namespace).first()
     if pipeline is None:
         raise NotFound("There is no such pipeline.")
@@ -190,8 +190,10 @@ def find_pipeline(text: str, namespace: str = "default") -> Pipeline:
 def find_dataset(text: str, namespace: str | None = None) -> Dataset:
     """By id, by name (in a namespace), or by the alias specs use; an ambiguous one is 409 with the candidates."""
     identifier = _as_uuid(text)
-    if identifier and (dataset := Dataset.objects.filter(id=identifier).first()):
+    dataset: Dataset | None = Dataset.objects.filter(id=identifier).first() if identifier else None
+    if dataset is not None:
         return dataset
+    candidates: list[Dataset]
     if namespace is not None:
         candidates = list(Dataset.objects.named(namespace, text)[:1])
     else:

@@ -81,9 +81,7 @@ def read_event(document: Any, *, now: datetime | None = None) -> Event:
             warnings=tuple(reading.warnings),
         )
     else:
-        raise EventInvalid(
-            errors=[FieldError("required", "The event has neither a run, a job nor a dataset.", "")]
-        )
+        raise EventInvalid(errors=[FieldError("required", "The event has neither a run, a job nor a dataset.", "")])
     if reading.errors:
         raise EventInvalid(_detail(reading.errors), errors=reading.errors)
     return event
@@ -148,9 +146,7 @@ def _nominal_time(reading: _Reading, facets: Facets) -> NominalTime | None:
     return found
 
 
-def _lineage_of_run(
-    reading: _Reading, facets: Facets, namespace: str
-) -> tuple[ParentRef | None, RootRef | None]:
+def _lineage_of_run(reading: _Reading, facets: Facets, namespace: str) -> tuple[ParentRef | None, RootRef | None]:
     facet = facets.get("parent", facets.get("parentRun"))
     if not is_readable("parent", facet) or is_deleted(facet):
         return None, None
@@ -164,9 +160,7 @@ def _lineage_of_run(
         reading.warnings.append("The root in the run facet parent was ignored: it names no job.")
     return (
         ParentRef(run_id, _job_key(facet.get("job"), namespace)),
-        RootRef(root_job, _within(text(mapping(root.get("run")).get("runId")), RUN_ID_LENGTH))
-        if root_job
-        else None,
+        RootRef(root_job, _within(text(mapping(root.get("run")).get("runId")), RUN_ID_LENGTH)) if root_job else None,
     )
 
 
@@ -267,9 +261,7 @@ class _Reading:
             self.facets(dataset, "outputFacets", pointer),
         )
 
-    def name(
-        self, parent: dict[str, Any] | None, member: str, pointer: str, longest: int = NAME_LENGTH
-    ) -> str:
+    def name(self, parent: dict[str, Any] | None, member: str, pointer: str, longest: int = NAME_LENGTH) -> str:
         if parent is None:  # already refused as a whole
             return ""
         value, place = parent.get(member), f"{pointer}/{member}"

@@ -103,9 +103,7 @@ def _masked(value: Any, pointer: str, path: tuple[str, ...], found: list[Finding
     return value
 
 
-def _masked_object(
-    value: dict[str, Any], pointer: str, path: tuple[str, ...], found: list[Finding]
-) -> dict[str, Any]:
+def _masked_object(value: dict[str, Any], pointer: str, path: tuple[str, ...], found: list[Finding]) -> dict[str, Any]:
     are_names = path[-2:] in _KEYED_BY_NAME
     name = value.get("name")
     names_secret = isinstance(name, str) and "value" in value and _SECRET_KEY.search(name) is not None
@@ -190,9 +188,7 @@ def _without_contents(facet: Any) -> Any:
     for member in ("tests", "assertions"):
         if isinstance(facet.get(member), list):
             changed[member] = [
-                {key: value for key, value in entry.items() if key != "content"}
-                if isinstance(entry, dict)
-                else entry
+                {key: value for key, value in entry.items() if key != "content"} if isinstance(entry, dict) else entry
                 for entry in facet[member]
             ]
     return changed

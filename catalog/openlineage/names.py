@@ -56,9 +56,7 @@ _CONTAINER_IN_USERINFO = frozenset({"abfss", "wasbs"})
 
 # how each system reads an identifier without quotes; systems not named here keep the case as it is
 _UPPER_CASE = frozenset({"snowflake", "oracle", "db2"})
-_LOWER_CASE = frozenset(
-    {"postgres", "redshift", "hive", "awsathena", "trino", "presto", "databricks", "duckdb", "arn"}
-)
+_LOWER_CASE = frozenset({"postgres", "redshift", "hive", "awsathena", "trino", "presto", "databricks", "duckdb", "arn"})
 _BACKTICKS = frozenset({"bigquery", "mysql", "databricks", "hive"})
 _TO_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")

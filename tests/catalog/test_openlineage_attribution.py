@@ -100,9 +100,7 @@ def test_the_task_of_a_triggered_dag_stays_with_it_though_the_root_lies_higher()
 def test_the_root_wins_over_parents_that_are_no_dag():
     under = {"parent": parent("nightly.run_dbt", "t-1", root=root("nightly"))}
     found = attributed(dbt_job_event(run_facets=under))
-    assert found == Attribution(
-        JobKey("airflow-prod", "nightly"), JobKey("dbt", "dbt-run-shop"), False, "root"
-    )
+    assert found == Attribution(JobKey("airflow-prod", "nightly"), JobKey("dbt", "dbt-run-shop"), False, "root")
 
 
 def test_the_root_of_a_stored_parent_counts_for_its_children():
@@ -126,9 +124,7 @@ def test_the_walk_ends_at_the_first_dag():
 def test_without_a_dag_the_top_of_the_parents_is_the_pipeline():
     known = Known().store(dbt_job_event())
     found = attributed(dbt_model_event(), known)
-    assert found == Attribution(
-        JobKey("dbt", "dbt-run-shop"), JobKey("dbt", "dbt-run-shop.orders"), False, "top"
-    )
+    assert found == Attribution(JobKey("dbt", "dbt-run-shop"), JobKey("dbt", "dbt-run-shop.orders"), False, "top")
 
 
 def test_a_parent_not_heard_of_is_a_provisional_pipeline():
@@ -139,9 +135,7 @@ def test_a_parent_not_heard_of_is_a_provisional_pipeline():
 
 def test_a_parent_learnt_later_moves_the_run():
     known = Known()
-    application = spark_application_event(
-        run_facets={"parent": parent("orders_sync.load", run_id("orders_sync.load"))}
-    )
+    application = spark_application_event(run_facets={"parent": parent("orders_sync.load", run_id("orders_sync.load"))})
     assert attributed(application, known).pipeline == JobKey("airflow-prod", "orders_sync.load")
     assert attributed(application, known).is_provisional
     known.store(airflow_task_event())
@@ -160,9 +154,7 @@ def test_a_job_that_says_nothing_of_itself_is_provisionally_a_pipeline():
     assert found == Attribution(JobKey("cron", "load"), None, True, "own")
 
 
-@pytest.mark.parametrize(
-    "kind", ["TASK", "MODEL", "TEST", "SNAPSHOT", "QUERY", "SQL_JOB", "RDD_JOB", "COMMAND"]
-)
+@pytest.mark.parametrize("kind", ["TASK", "MODEL", "TEST", "SNAPSHOT", "QUERY", "SQL_JOB", "RDD_JOB", "COMMAND"])
 def test_what_never_stands_alone_is_a_step_of_its_integration(kind):
     facets = {"jobType": job_type("DBT", kind)}
     found = attributed(run_event(job="orders", namespace="shop", job_facets=facets))
@@ -171,9 +163,7 @@ def test_what_never_stands_alone_is_a_step_of_its_integration(kind):
 
 def test_a_child_of_an_orphan_goes_where_the_orphan_went():
     orphan = run_event(job="run_spark", namespace="x", job_facets={"jobType": job_type("LUIGI", "TASK")})
-    child = spark_application_event(
-        run_facets={"parent": parent("run_spark", run_id("run_spark"), namespace="x")}
-    )
+    child = spark_application_event(run_facets={"parent": parent("run_spark", run_id("run_spark"), namespace="x")})
     assert attributed(child, Known().store(orphan)).pipeline == JobKey("x", "luigi:x")
 
 
@@ -211,20 +201,14 @@ def test_a_parent_without_a_job_is_found_by_its_run_id():
 
 
 def test_a_run_that_is_its_own_parent_stands_alone():
-    event = run_event(
-        job="loop", namespace="x", run_facets={"parent": parent("loop", run_id("loop"), namespace="x")}
-    )
+    event = run_event(job="loop", namespace="x", run_facets={"parent": parent("loop", run_id("loop"), namespace="x")})
     found = attributed(event, Known().store(event))
     assert found == Attribution(JobKey("x", "loop"), None, True, "own")
 
 
 def test_a_circle_of_parents_ends():
-    one = run_event(
-        job="one", namespace="x", run_facets={"parent": parent("two", run_id("two"), namespace="x")}
-    )
-    two = run_event(
-        job="two", namespace="x", run_facets={"parent": parent("one", run_id("one"), namespace="x")}
-    )
+    one = run_event(job="one", namespace="x", run_facets={"parent": parent("two", run_id("two"), namespace="x")})
+    two = run_event(job="two", namespace="x", run_facets={"parent": parent("one", run_id("one"), namespace="x")})
     known = Known().store(one, two)
     assert attributed(one, known).pipeline == JobKey("x", "one")
     assert attributed(two, known).pipeline == JobKey("x", "two")
@@ -246,18 +230,12 @@ def test_a_job_event_of_an_unknown_job_makes_nothing():
 def test_a_job_event_describes_a_known_pipeline_or_step():
     step = JobKey("airflow-prod", "orders_sync.load")
     known = Known(pipelines={ORDERS: [ORDERS], step: [ORDERS]})
-    assert attribute_job(read_event(job_event("orders_sync")), known) == (
-        Attribution(ORDERS, None, False, "own"),
-    )
-    assert attribute_job(read_event(job_event("orders_sync.load")), known) == (
-        Attribution(ORDERS, step, False, "own"),
-    )
+    assert attribute_job(read_event(job_event("orders_sync")), known) == (Attribution(ORDERS, None, False, "own"),)
+    assert attribute_job(read_event(job_event("orders_sync.load")), known) == (Attribution(ORDERS, step, False, "own"),)
 
 
 def test_a_job_event_of_a_new_airflow_task_finds_its_dag_by_name():
-    known = Known(
-        pipelines={JobKey("airflow-prod", "orders"): [JobKey("airflow-prod", "orders")], ORDERS: [ORDERS]}
-    )
+    known = Known(pipelines={JobKey("airflow-prod", "orders"): [JobKey("airflow-prod", "orders")], ORDERS: [ORDERS]})
     event = read_event(job_event("orders_sync.group.load", jobType=job_type("AIRFLOW", "TASK")))
     (found,) = attribute_job(event, known)
     assert (found.pipeline, found.step) == (ORDERS, JobKey("airflow-prod", "orders_sync.group.load"))

@@ -93,9 +93,7 @@ def test_datasets_keep_their_facets_apart():
 
 def test_the_root_of_the_parent_facet_is_read():
     root = {"run": {"runId": "r-1"}, "job": {"namespace": "airflow-prod", "name": "nightly"}}
-    assert run_event_of(airflow_task_event(root=root)).root == RootRef(
-        JobKey("airflow-prod", "nightly"), "r-1"
-    )
+    assert run_event_of(airflow_task_event(root=root)).root == RootRef(JobKey("airflow-prod", "nightly"), "r-1")
 
 
 def test_the_schema_url_decides_the_kind():
@@ -281,8 +279,6 @@ def test_whatever_is_sent_is_read_or_refused(document):
         read_event(document)
 
 
-@given(
-    json_values, st.sampled_from(["parent", "parentRun", "nominalTime", "airflow", "airflowDagRun", "tags"])
-)
+@given(json_values, st.sampled_from(["parent", "parentRun", "nominalTime", "airflow", "airflowDagRun", "tags"]))
 def test_no_run_facet_ever_refuses_an_event(value, name):
     run_event_of(run_event(run_facets={name: value}, job_facets={"jobType": value}))

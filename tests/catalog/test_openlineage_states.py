@@ -17,9 +17,9 @@ STATUSES = ["queued", "running", "skipped", "success", "aborted", "failed"]
 # few distinct minutes, so that ties are common
 minutes = st.integers(0, 4).map(lambda minute: SIX + timedelta(minutes=minute))
 event_lists = st.lists(st.tuples(st.sampled_from(EVENT_TYPES), minutes), max_size=7)
-states = st.builds(
-    RunState, st.sampled_from(STATUSES), st.none() | minutes, st.none() | minutes
-) | event_lists.map(lambda events: state_after(*events))
+states = st.builds(RunState, st.sampled_from(STATUSES), st.none() | minutes, st.none() | minutes) | event_lists.map(
+    lambda events: state_after(*events)
+)
 
 
 def state_after(*events: tuple[str, datetime]) -> RunState:

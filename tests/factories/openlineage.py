@@ -93,9 +93,7 @@ def airflow_dag_event(event_type: str = "START", dag: str = "orders_sync", **eve
     if event_type == "START":
         run_facets = {
             "airflowDagRun": facet(dag=_dag(dag), dagRun=_dag_run(dag)),
-            "nominalTime": facet(
-                nominalStartTime="2026-03-01T06:00:00Z", nominalEndTime="2026-03-02T06:00:00Z"
-            ),
+            "nominalTime": facet(nominalStartTime="2026-03-01T06:00:00Z", nominalEndTime="2026-03-02T06:00:00Z"),
             "processing_engine": facet(name="Airflow", version="3.0.2", openlineageAdapterVersion="2.2.0"),
         }
     else:
@@ -163,9 +161,7 @@ def dbt_model_event(
     source = dataset("snowflake://acme-eu1", "RAW.SHOP.ORDERS", schema=schema("ID:NUMBER", "TOTAL:NUMBER"))
     target = dataset("snowflake://acme-eu1", f"ANALYTICS.PUBLIC.{model.upper()}", schema=schema("ID:NUMBER"))
     target["facets"]["columnLineage"] = facet(
-        fields={
-            "ID": {"inputFields": [{"namespace": source["namespace"], "name": source["name"], "field": "ID"}]}
-        }
+        fields={"ID": {"inputFields": [{"namespace": source["namespace"], "name": source["name"], "field": "ID"}]}}
     )
     top = parent(f"dbt-run-{project}", run_id(f"dbt-run-{project}"), namespace="dbt")
     return run_event(
@@ -202,9 +198,7 @@ def spark_action_event(
     event_type: str = "COMPLETE", app: str = "daily_load", action: str = "insert_into.orders", **event: Any
 ) -> Document:
     """A Spark SQL action that writes one day's partition."""
-    written = dataset(
-        "s3a://lake", "/warehouse/orders/dt=2026-03-02", schema=schema("id:int", "email:string")
-    )
+    written = dataset("s3a://lake", "/warehouse/orders/dt=2026-03-02", schema=schema("id:int", "email:string"))
     written["outputFacets"] = {"outputStatistics": facet(rowCount=120, size=4_096, fileCount=2)}
     return run_event(
         event_type,

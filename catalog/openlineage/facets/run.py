@@ -125,9 +125,7 @@ def read_nominal_time(facet: Any) -> NominalTime | None:
 def read_error_message(facet: Any) -> ErrorMessage | None:
     if (found := members("errorMessage", facet)) is None:
         return None
-    return ErrorMessage(
-        found["message"], text(found.get("stackTrace")), text(found.get("programmingLanguage"))
-    )
+    return ErrorMessage(found["message"], text(found.get("stackTrace")), text(found.get("programmingLanguage")))
 
 
 def read_external_query(facet: Any) -> ExternalQuery | None:
@@ -139,9 +137,7 @@ def read_external_query(facet: Any) -> ExternalQuery | None:
 def read_processing_engine(facet: Any) -> ProcessingEngine | None:
     if (found := members("processing_engine", facet)) is None:
         return None
-    return ProcessingEngine(
-        text(found.get("name")), found["version"], text(found.get("openlineageAdapterVersion"))
-    )
+    return ProcessingEngine(text(found.get("name")), found["version"], text(found.get("openlineageAdapterVersion")))
 
 
 def read_job_dependencies(facet: Any) -> JobDependencies | None:
