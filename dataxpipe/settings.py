@@ -53,7 +53,7 @@ SECRET_KEY = required_in_production("DATAXPIPE_SECRET_KEY", in_debug="for-develo
 ENCRYPTION_KEYS = master_keys(
     required_in_production("DATAXPIPE_ENCRYPTION_KEYS", in_debug=f"dev:{base64.b64encode(b'd' * 32).decode()}")
 )
-BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip("/")
+BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.str('PORT', default='8000')}").rstrip("/")
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 ROOT_URLCONF = "dataxpipe.urls"
 WSGI_APPLICATION = "dataxpipe.wsgi.application"
