@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.shortcuts import render
+from django.urls import resolve
+from django.utils.http import escape_leading_slashes
 
 from dataxpipe.problems import (
     Forbidden,
@@ -43,8 +45,21 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return problem_page(request, Forbidden())
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return problem_page(request, NotFound())
+
+
+def no_such_address(request: HttpRequest) -> HttpResponse:
+    """The last pattern of all: adds a forgotten slash to a page's address, else refuses."""
+    if request.method in {"GET", "HEAD"} and not request.path.endswith("/"):
+        with_slash = f"{request.path_info}/"
+        if resolve(with_slash).func is not no_such_address:
+            return HttpResponsePermanentRedirect(f"{escape_leading_slashes(with_slash)}{_query(request)}")
+    return page_not_found(request)
+
+
+def _query(request: HttpRequest) -> str:
+    return f"?{request.META['QUERY_STRING']}" if request.META.get("QUERY_STRING") else ""
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

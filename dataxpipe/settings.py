@@ -55,6 +55,7 @@ ENCRYPTION_KEYS = master_keys(
 )
 BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.str('PORT', default='8000')}").rstrip("/")
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+APPEND_SLASH = False  # the last URL pattern does it, for pages
 ROOT_URLCONF = "dataxpipe.urls"
 WSGI_APPLICATION = "dataxpipe.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024

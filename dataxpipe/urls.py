@@ -1,11 +1,14 @@
 """The table of contents: pages, API, probes."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from dataxpipe.errors import no_such_address
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("dataxpipe.api")),
     path("", include("orgs.urls")),
     path("", include("catalog.urls")),
+    re_path(r"", no_such_address),  # while DEBUG is on Django would show its own page
 ]
 
 handler400 = "dataxpipe.errors.bad_request"

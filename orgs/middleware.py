@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 
 from dataxpipe.errors import problem_page
-from dataxpipe.problems import Problem
+from dataxpipe.problems import NotFound, Problem
 from orgs.actors import Actor
 from orgs.models import Membership
 from orgs.permissions import Role
@@ -58,8 +58,9 @@ class OrganizationMiddleware:
             return redirect_to_login(request.get_full_path())
         try:
             return self._inside_organization(request, view, args, kwargs)
-        except Problem as problem:
-            return problem_page(request, problem)
+        except (Problem, Http404) as refusal:
+            # Named here and not by Django's handlers, which show a page of their own while DEBUG is on.
+            return problem_page(request, refusal if isinstance(refusal, Problem) else NotFound())
 
     def _inside_organization(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
@@ -67,7 +68,7 @@ class OrganizationMiddleware:
         slug = kwargs.pop("slug")
         membership = next((m for m in memberships(request) if m.organization.slug == slug), None)
         if membership is None:
-            raise Http404
+            raise NotFound
         request.organization = membership.organization  # type: ignore[attr-defined]
         request.actor = Actor.of_person(request.user, Role(membership.role), request)  # type: ignore[attr-defined, arg-type]
         with tenant_scope(membership.organization):
