@@ -1,0 +1,65 @@
+"""Calling a route of the tables as somebody, and comparing two answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.routes import Route
+
+DIFFERS_ANYWAY = {"x-request-id", "date", "set-cookie", "expires", "last-modified"}
+TOKEN = re.compile(r'(name="csrfmiddlewaretoken" value="|X-CSRFToken&quot;: &quot;)[A-Za-z0-9]+')
+REQUEST_ID = re.compile(r"\b[0-9a-f]{32}\b")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+    query_count: int
+
+    def without(self, *values: object) -> Answer:
+        """The answer with what the caller itself sent blotted out, raw and quoted."""
+        body, headers = self.body, self.headers
+        for value in sorted({text for v in values for text in (str(v), quote(str(v), safe=""))}, key=len, reverse=True):
+            body = body.replace(value, "…")
+            headers = {name: text.replace(value, "…") for name, text in headers.items()}
+        return Answer(self.status, headers, body, self.query_count)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside has not happened."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def call(client: Client, route: Route, values: dict[str, Any], **headers: str) -> Answer:
+    path = route.path.format(**{name: quote(str(value), safe="") for name, value in values["path"].items()})
+    if values["query"]:
+        path += "?" + urlencode(values["query"], doseq=True)
+    headers = {**headers, **route.headers}
+    with CaptureQueriesContext(connection) as queries:
+        if route.is_api and values["body"] is not None:
+            body = values["body"] if isinstance(values["body"], bytes) else orjson.dumps(values["body"])
+            response = client.generic(route.method, path, body, "application/json", headers=headers)
+        elif route.method == "POST":
+            response = client.post(path, values["body"] or {}, headers=headers)
+        else:
+            response = client.generic(route.method, path, headers=headers)
+    content = response.getvalue() if response.streaming else response.content
+    text = REQUEST_ID.sub("…", TOKEN.sub("", content.decode(errors="replace")))
+    kept = {name.lower(): value for name, value in response.items() if name.lower() not in DIFFERS_ANYWAY}
+    kept.pop("content-length", None)
+    return Answer(response.status_code, kept, text, len(queries))

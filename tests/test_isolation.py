@@ -1,0 +1,93 @@
+"""What belongs to another organization is answered exactly as what does not exist, on every route."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import Resolver404, resolve
+
+from orgs.models import Organization
+from tests.conftest import _member, api_of, browser_of
+from tests.factories.rows import fill
+from tests.routes import Route, every_route, resolved_routes
+from tests.routes.calls import Answer, call, undone
+
+ROUTES = every_route()
+IDS = [(route, place) for route in ROUTES for place in route.places()]
+
+
+def insider(route: Route, organization: Organization, owner: Any) -> Callable[[dict[str, Any]], Answer]:
+    """Calls the route with a key of every scope, or as the owner in the browser."""
+    if route.is_api:
+        return partial(call, Client(), route, **{"X-API-KEY": api_of(organization).api_key.text})
+    return partial(call, browser_of(owner), route)
+
+
+def name_of(value: Any) -> str:
+    return str(value) if isinstance(value, Route) else ".".join(map(str, value))
+
+
+def test_every_route_stands_in_a_table():
+    known = {route.key for route in ROUTES}
+    missing = [
+        f"{method} {path}  ({view})"
+        for (method, path), view in resolved_routes().items()
+        if (method, path) not in known
+    ]
+    assert not missing, "add a line to tests/routes/<app>.py for:\n" + "\n".join(sorted(missing))
+
+
+def test_the_tables_name_no_route_that_does_not_exist():
+    gone = [str(route) for route in ROUTES if route.key not in resolved_routes()]
+    assert not gone, f"no view answers: {gone}"
+
+
+def test_every_path_of_the_api_works_with_and_without_its_slash():
+    for path in {route.path for route in ROUTES if route.is_api}:
+        example = re.sub(r"\{\w+\}", "x", path.rstrip("/"))
+        try:
+            assert resolve(example).func is resolve(example + "/").func
+        except Resolver404:
+            pytest.fail(f"{path} is not found without, or with, its slash")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_the_call_in_the_table_works(route, acme, alice):
+    route.prepare(acme)
+    answer = insider(route, acme, alice)(route.filled(acme))
+    assert answer.status == route.answers if route.answers else answer.status < 400, answer.body
+
+
+@pytest.mark.parametrize(("route", "place"), IDS, ids=name_of)
+def test_a_foreign_id_is_answered_like_an_unknown_one(route, place, acme, globex, alice):
+    route.prepare(acme)
+    route.prepare(globex)
+    row = route.id_at(place)
+    own = {other: route.id_at(other).make(acme) for other in route.places()}
+    foreign, unknown = str(row.make(globex)), str(row.unknown())
+    ask, answers = insider(route, acme, alice), []
+    for value in (foreign, unknown):
+        with undone():
+            values = route.filled(acme, {**{p: str(v) for p, v in own.items()}, place: value})
+            answers.append(ask(values).without(value))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name_of)
+def test_an_answer_is_the_same_whether_another_organization_is_empty_or_full(route, acme, globex, alice):
+    _member(globex, "gary", "owner")
+    fill(acme)
+    route.prepare(acme)
+    values = route.filled(acme)
+    ask, answers = insider(route, acme, alice), []
+    for full in (False, True):
+        with undone():
+            if full:
+                fill(globex)
+            answers.append(ask(values))
+    assert answers[0] == answers[1]
