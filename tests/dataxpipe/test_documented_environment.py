@@ -1,0 +1,24 @@
+"""Every variable that is read is documented, and every documented one is read."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+READ = re.compile(r"""(?:env(?:\.\w+)?|required_in_production|environ\.get)\(\s*["']([A-Z][A-Z0-9_]+)["']""")
+NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH"}
+
+
+def variables_read() -> set[str]:
+    sources = [path for app in ("dataxpipe", "orgs", "catalog", "billing") for path in (ROOT / app).rglob("*.py")]
+    return {name for path in sources for name in READ.findall(path.read_text())} - NOT_OURS
+
+
+def test_operations_describes_every_variable():
+    described = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", (ROOT / "docs" / "operations.md").read_text()))
+    assert variables_read() - described == set()
+
+
+def test_the_example_has_every_variable_an_operator_sets():
+    example = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert variables_read() - example == {"DATAXPIPE_EMBEDDED_DURABLE"}
+    assert example - variables_read() == set()
