@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 NAME_LENGTH = 1_000
 
@@ -145,8 +146,15 @@ def normalize_dataset(
     return DatasetName(resolved, normalized or name, name)
 
 
+@lru_cache(maxsize=2_048)  # an organization has few namespaces, an event names them again and again
 def normalize_namespace(namespace: str) -> str:
     """Scheme and host in lower case, one spelling per store, the usual port written out, no user."""
+    while (spelled := _spelled(namespace)) != namespace:
+        namespace = spelled
+    return namespace
+
+
+def _spelled(namespace: str) -> str:
     namespace = namespace.strip() or namespace
     bare = namespace.rstrip(":/").translate(_TO_LOWER)
     if bare in _WITHOUT_AUTHORITY:
@@ -157,6 +165,8 @@ def normalize_namespace(namespace: str) -> str:
     scheme = scheme.translate(_TO_LOWER)
     scheme = _SAME_SCHEME.get(scheme, scheme)
     host = _host(scheme, authority.translate(_TO_LOWER))
+    if scheme in _WITHOUT_AUTHORITY and not (host or rest.strip("/")):
+        return scheme
     normalized = f"{scheme}://{host}{rest.rstrip('/')}"
     return normalized if len(normalized) <= NAME_LENGTH else namespace
 
