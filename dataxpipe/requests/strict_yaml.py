@@ -25,6 +25,8 @@ from dataxpipe.requests.limits import (
 
 MAX_YAML_BYTES = 256 * 1024
 MAX_YAML_NODES = 10_000
+CORE_INTEGER = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
+CORE_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 
 
 def read_yaml(body: bytes) -> Any:
@@ -50,8 +52,6 @@ class _Parse:
     BOOLEAN = {
         "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
     }  # fmt: skip
-    INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-    FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
     NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
     def __init__(self, text: str) -> None:
@@ -129,9 +129,9 @@ class _Parse:
             return None
         if text in self.BOOLEAN:
             return self.BOOLEAN[text]
-        if self.INTEGER.fullmatch(text):
+        if CORE_INTEGER.fullmatch(text):
             return self._integer(event, path)
-        if self.FLOAT.fullmatch(text):
+        if CORE_FLOAT.fullmatch(text):
             value = float(text)
             if math.isfinite(value):
                 return value
