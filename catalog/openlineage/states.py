@@ -58,7 +58,7 @@ def join(one: RunState, other: RunState) -> RunState:
     """What both know together: a run that ended stays ended, and the last end counts."""
     last = max(one, other, key=_rank)
     starts = [state.started_at for state in (one, other) if state.started_at]
-    return RunState(last.reported_status, last.reported_at, min(starts, default=None))
+    return RunState(last.reported_status, last.finished_at, min(starts, default=None))
 
 
 def state_reported(

@@ -100,10 +100,11 @@ def test_joining_what_two_heard_equals_hearing_all(ours, theirs):
     assert join(state_after(*ours), state_after(*theirs)) == state_after(*ours, *theirs)
 
 
-@given(states, states)
-def test_joining_takes_the_better_known_end(one, other):
-    assert join(one, other).reported_status == join(other, one).reported_status
-    assert join(one, join(one, other)).reported_status == join(one, other).reported_status
+@given(states, states, states)
+def test_joining_knows_no_order_and_no_repetition(one, other, third):
+    assert join(one, other) == join(other, one)
+    assert join(join(one, other), third) == join(one, join(other, third))
+    assert join(one, join(one, other)) == join(one, other)
 
 
 def test_native_reports_join_with_events():
