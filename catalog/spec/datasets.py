@@ -2,44 +2,41 @@
 
 Declared and observed lineage meet only where both call a table the same, so these functions follow
 https://openlineage.io/docs/spec/naming, and where that page is silent the names its dbt and Airflow
-integrations send. The table in `docs/specs.md` lists them.
+integrations send; then the name goes through the same normalization as an observed one. The table in
+`docs/specs.md` lists them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
+
+from catalog.openlineage.names import TRIMMERS, DatasetName, normalize_dataset, normalize_namespace
 
 Config = Mapping[str, Any]
 
 
-class DatasetName(NamedTuple):
-    """What OpenLineage identifies a dataset by."""
-
-    namespace: str
-    name: str
-
-
 @dataclass(frozen=True, slots=True)
 class ConnectionInfo:
-    """What a spec needs to know of a connection. `namespace` replaces the OpenLineage namespace that would
-    follow from `config`, for stores that others reach under another address."""
+    """What a spec needs to know of a connection. The first of `namespaces` replaces the OpenLineage namespace
+    that would follow from `config`; the others are names that events use for the same store."""
 
     id: str
     type: str
     config: Config = field(default_factory=dict)
-    namespace: str | None = None
+    namespaces: tuple[str, ...] = ()
 
 
 class NamingError(ValueError):
     """Connection and object together do not say which dataset is meant; the message is for people."""
 
 
-Naming = Callable[[Config, str, str | None], DatasetName]
+# From config, object and the namespace the connection says, to namespace and name.
+Naming = Callable[[Config, str, str | None], tuple[str, str]]
 
 _NAMINGS: dict[str, Naming] = {}
 
@@ -58,118 +55,124 @@ def connection_types() -> list[str]:
     return sorted(_NAMINGS)
 
 
-def dataset_name(connection: ConnectionInfo, object: str) -> DatasetName:  # noqa: A002 - the spec's word
-    """The dataset that `object` means on this connection. Raises `NamingError`."""
+def dataset_name(
+    connection: ConnectionInfo,
+    object: str,  # noqa: A002 - the spec's word
+    *,
+    trimmers: Iterable[str] = TRIMMERS,
+) -> DatasetName:
+    """The dataset that `object` means on this connection. Raises `NamingError`.
+
+    `trimmers` as the organization has them switched on for observed names.
+    """
     if connection.type not in _NAMINGS:
         raise NamingError(f"There are no naming rules for connections of type {connection.type}.")
-    return _NAMINGS[connection.type](connection.config, object.strip(), connection.namespace)
+    own_namespace = connection.namespaces[0] if connection.namespaces else None
+    namespace, name = _NAMINGS[connection.type](connection.config, object.strip(), own_namespace)
+    return normalize_dataset(namespace, name, aliases={}, trimmers=trimmers)
+
+
+def namespace_aliases(connections: Iterable[ConnectionInfo]) -> dict[str, str]:
+    """From each further namespace of a connection to its first, for `normalize_dataset`."""
+    return {
+        normalize_namespace(alias): normalize_namespace(connection.namespaces[0])
+        for connection in connections
+        for alias in connection.namespaces[1:]
+    }
 
 
 @naming("postgres")
-def _postgres(config: Config, table: str, namespace: str | None) -> DatasetName:
-    parts = _complete(config, table, ["database", "schema"], {"schema": "public"}, fold=str.lower)
-    return DatasetName(namespace or f"postgres://{_address(config, 5432)}", ".".join(parts))
+def _postgres(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
+    parts = _complete(config, table, ["database", "schema"], {"schema": "public"})
+    return namespace or f"postgres://{_address(config, 5432)}", ".".join(parts)
 
 
 @naming("mysql")
-def _mysql(config: Config, table: str, namespace: str | None) -> DatasetName:
+def _mysql(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
     parts = _complete(config, table, ["database"])
-    return DatasetName(namespace or f"mysql://{_address(config, 3306)}", ".".join(parts))
+    return namespace or f"mysql://{_address(config, 3306)}", ".".join(parts)
 
 
 @naming("snowflake")
-def _snowflake(config: Config, table: str, namespace: str | None) -> DatasetName:
+def _snowflake(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
     parts = _complete(config, table, ["database", "schema"], {"schema": "PUBLIC"})
-    name = fold_case("snowflake", ".".join(parts))
-    return DatasetName(namespace or f"snowflake://{_snowflake_account(config)}", name)
+    return namespace or f"snowflake://{_snowflake_account(config)}", ".".join(parts)
 
 
 @naming("bigquery")
-def _bigquery(config: Config, table: str, namespace: str | None) -> DatasetName:
-    # BigQuery quotes a name part by part or as a whole; its identifiers hold no backticks.
+def _bigquery(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
+    # Quoted part by part or as a whole; identifiers hold no backticks.
     parts = _complete(config, table.replace("`", ""), ["project", "dataset"])
-    return DatasetName(namespace or "bigquery", ".".join(parts))
+    return namespace or "bigquery", ".".join(parts)
 
 
 @naming("redshift")
-def _redshift(config: Config, table: str, namespace: str | None) -> DatasetName:
-    parts = _complete(config, table, ["database", "schema"], {"schema": "public"}, fold=str.lower)
-    return DatasetName(namespace or f"redshift://{_redshift_cluster(config)}", ".".join(parts))
+def _redshift(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
+    parts = _complete(config, table, ["database", "schema"], {"schema": "public"})
+    return namespace or f"redshift://{_redshift_cluster(config)}", ".".join(parts)
 
 
 @naming("databricks")
-def _databricks(config: Config, table: str, namespace: str | None) -> DatasetName:
+def _databricks(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
     parts = _complete(config, table, ["catalog", "schema"], {"schema": "default"})
-    name = fold_case("databricks", ".".join(parts))
-    return DatasetName(namespace or f"databricks://{_host(config)}", name)
+    return namespace or f"databricks://{_host(config)}", ".".join(parts)
 
 
 @naming("s3")
-def _s3(config: Config, key: str, namespace: str | None) -> DatasetName:
+def _s3(config: Config, key: str, namespace: str | None) -> tuple[str, str]:
     bucket, key = _bucket_and_key(config, re.sub(r"^s3[an]://", "s3://", key), "s3")
-    return DatasetName(namespace or f"s3://{bucket}", key)
+    return namespace or f"s3://{bucket}", key
 
 
 @naming("gcs")
-def _gcs(config: Config, key: str, namespace: str | None) -> DatasetName:
+def _gcs(config: Config, key: str, namespace: str | None) -> tuple[str, str]:
     bucket, key = _bucket_and_key(config, key, "gs")
-    return DatasetName(namespace or f"gs://{bucket}", key)
+    return namespace or f"gs://{bucket}", key
 
 
 @naming("kafka")
-def _kafka(config: Config, topic: str, namespace: str | None) -> DatasetName:
-    return DatasetName(namespace or f"kafka://{_first_broker(config)}", topic)
+def _kafka(config: Config, topic: str, namespace: str | None) -> tuple[str, str]:
+    return namespace or f"kafka://{_first_broker(config)}", topic
 
 
 @naming("duckdb")
-def _duckdb(config: Config, table: str, namespace: str | None) -> DatasetName:
+def _duckdb(config: Config, table: str, namespace: str | None) -> tuple[str, str]:
     path = _text(config, "path")
     # DuckDB calls a database like its file.
     defaults = {"database": PurePath(path or "memory").stem, "schema": "main"}
     parts = _complete(config, table, ["database", "schema"], defaults)
-    return DatasetName(namespace or f"duckdb://{path or ':memory:'}", ".".join(parts))
+    return namespace or f"duckdb://{path or ':memory:'}", ".".join(parts)
 
 
 @naming("http")
-def _http(config: Config, path: str, namespace: str | None) -> DatasetName:
+def _http(config: Config, path: str, namespace: str | None) -> tuple[str, str]:
     base = _required(config, "base_url")
-    url = urlsplit(path if re.match(r"https?://", path) else f"{base.rstrip('/')}/{path.lstrip('/')}")
-    return DatasetName(
-        namespace or f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}", url.path or "/"
-    )
-
-
-def fold_case(connection_type: str, name: str) -> str:
-    """A table name in the case its store keeps unquoted names in; other stores tell cases apart."""
-    fold = {"snowflake": str.upper, "databricks": str.lower}.get(connection_type)
-    return fold(name) if fold else name
+    try:
+        url = urlsplit(path if re.match(r"https?://", path) else f"{base.rstrip('/')}/{path.lstrip('/')}")
+    except ValueError:
+        raise NamingError("base_url and object together are no web address.") from None
+    return namespace or f"{url.scheme}://{url.netloc.rpartition('@')[2]}", url.path or "/"
 
 
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"|`([^`]+)`|([^."`]+)')
 
 
-def _complete(
-    config: Config,
-    table: str,
-    above: list[str],
-    defaults: Mapping[str, str] | None = None,
-    *,
-    fold: Callable[[str], str] = str,
-) -> list[str]:
+def _complete(config: Config, table: str, above: list[str], defaults: Mapping[str, str] | None = None) -> list[str]:
     """The parts of a table name, the missing first ones from the connection's config, then from defaults."""
-    given = _parts(table, fold)
+    given = _parts(table)
     if len(given) > len(above) + 1:
         raise NamingError(f"Write {'.'.join([*above, 'table'])}, not more parts.")
     lacking = above[: len(above) + 1 - len(given)]
     return [_above(config, name, defaults or {}) for name in lacking] + given
 
 
-def _parts(table: str, fold: Callable[[str], str]) -> list[str]:
-    """The identifiers of a dotted name; quotes keep dots and case."""
+def _parts(table: str) -> list[str]:
+    """The identifiers of a dotted name, without quotes they do not need: most producers send none."""
     parts, position = [], 0
     while match := _IDENTIFIER.match(table, position):
         double, back, plain = match.groups()
-        parts.append(fold(plain.strip()) if plain else (double or back).replace('""', '"'))
+        quoted_part = f'"{double}"' if double and ("." in double or '"' in double) else double
+        parts.append(plain.strip() if plain else quoted_part or back)
         position = match.end() + 1
         if table[match.end() : position] not in {".", ""}:
             break
@@ -181,9 +184,7 @@ def _parts(table: str, fold: Callable[[str], str]) -> list[str]:
 def _above(config: Config, name: str, defaults: Mapping[str, str]) -> str:
     value = _text(config, name) or defaults.get(name)
     if not value:
-        raise NamingError(
-            f"The connection has no {name}. Write it before the table, or set it on the connection."
-        )
+        raise NamingError(f"The connection has no {name}. Write it before the table, or set it on the connection.")
     return value
 
 
@@ -217,9 +218,7 @@ def _snowflake_account(config: Config) -> str:
     return f"{locator}.{region}.{cloud}"
 
 
-_REDSHIFT_HOST = re.compile(
-    r"(?P<cluster>[^.]+)\.[^.]+\.(?P<region>[^.]+)\.redshift(?:-serverless)?\.amazonaws\.com"
-)
+_REDSHIFT_HOST = re.compile(r"(?P<cluster>[^.]+)\.[^.]+\.(?P<region>[^.]+)\.redshift(?:-serverless)?\.amazonaws\.com")
 
 
 def _redshift_cluster(config: Config) -> str:
@@ -239,9 +238,7 @@ def _bucket_and_key(config: Config, object_: str, scheme: str) -> tuple[str, str
     if object_.startswith(f"{scheme}://"):
         bucket, _, object_ = object_.removeprefix(f"{scheme}://").partition("/")
     if not bucket:
-        raise NamingError(
-            f"The connection has no bucket. Write {scheme}://bucket/path, or set it on the connection."
-        )
+        raise NamingError(f"The connection has no bucket. Write {scheme}://bucket/path, or set it on the connection.")
     return bucket, object_.strip("/") or "/"
 
 

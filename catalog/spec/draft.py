@@ -43,9 +43,7 @@ class Draft:
     @cached_property
     def outputs(self) -> dict[str, list[str]]:
         """Of each transform."""
-        return {
-            name: outputs_of(entry) for _, entry in self.entries("transforms") if (name := text(entry, "id"))
-        }
+        return {name: outputs_of(entry) for _, entry in self.entries("transforms") if (name := text(entry, "id"))}
 
     @cached_property
     def data(self) -> set[str]:

@@ -52,9 +52,7 @@ class DeclaredLineage:
         """From dataset to dataset, each pair once."""
         reads = _by_step(self.links, "reads")
         writes = _by_step(self.links, "writes")
-        pairs = {
-            (start, end) for step, ends in writes.items() for end in ends for start in reads.get(step, ())
-        }
+        pairs = {(start, end) for step, ends in writes.items() for end in ends for start in reads.get(step, ())}
         return sorted(pairs)
 
 

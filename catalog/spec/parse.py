@@ -109,9 +109,7 @@ def _namespace_errors(wrapped: Any, namespace: str | None) -> Iterable[FieldErro
     pipeline = wrapped.get("pipeline") if isinstance(wrapped, dict) else None
     own = pipeline.get("namespace", namespace) if isinstance(pipeline, dict) else namespace
     if isinstance(own, str) and own != namespace:
-        detail = (
-            f"The spec says namespace {quoted(own)}, the request {quoted(namespace)}. Leave one of them out."
-        )
+        detail = f"The spec says namespace {quoted(own)}, the request {quoted(namespace)}. Leave one of them out."
         yield FieldError("namespace_conflict", detail, pointer="/pipeline/namespace")
 
 

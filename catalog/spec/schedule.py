@@ -33,9 +33,7 @@ def normalized(schedule: str) -> str:
             raise ScheduleError(f"Aliases are {', '.join(ALIASES)}.")
         return text.lower()
     if len(text.split()) != 5:
-        raise ScheduleError(
-            f"Cron here has five fields (minute, hour, day, month, weekday), not {len(text.split())}."
-        )
+        raise ScheduleError(f"Cron here has five fields (minute, hour, day, month, weekday), not {len(text.split())}.")
     _cron(text, datetime(2000, 1, 1, tzinfo=UTC))
     return text
 

@@ -134,9 +134,7 @@ def _unknown_sentence(error: Any, path: Place) -> Sentence:
 def _type_sentence(error: Any, path: Place) -> Sentence:
     wanted = error.validator_value
     names = [wanted] if isinstance(wanted, str) else list(wanted)
-    detail = (
-        f"{_label(path)} must be {' or '.join(KINDS[name] for name in names)}, not {_kind(error.instance)}."
-    )
+    detail = f"{_label(path)} must be {' or '.join(KINDS[name] for name in names)}, not {_kind(error.instance)}."
     if "string" in names and isinstance(error.instance, (bool, int, float)):
         detail += f' Put it in quotes: "{json.dumps(error.instance)}".'
     if error.instance is None:
@@ -154,11 +152,7 @@ def _enum_sentence(error: Any, path: Place) -> Sentence:
 def _pattern_sentence(error: Any, path: Place) -> Sentence:
     value, pattern = error.instance, error.validator_value
     lower = re.sub(r"[^a-z0-9_.-]+", "_", value[:300].lower()).strip("_.-")
-    hint = (
-        f" Did you mean {quoted(lower)}?"
-        if lower and "a-z" in pattern and re.fullmatch(pattern, lower)
-        else ""
-    )
+    hint = f" Did you mean {quoted(lower)}?" if lower and "a-z" in pattern and re.fullmatch(pattern, lower) else ""
     return "invalid_format", (
         f"{quoted(value)} is no valid {_label(path)}. {error.schema['patternErrorMessage']}{hint}"
     )
@@ -183,9 +177,7 @@ def _count_sentence(error: Any, path: Place) -> Sentence:
 
 
 def _range_sentence(error: Any, path: Place) -> Sentence:
-    bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}[
-        str(error.validator)
-    ]
+    bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}[str(error.validator)]
     return "out_of_range", f"{_label(path)} must be {bound} {error.validator_value:,}."
 
 

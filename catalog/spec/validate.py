@@ -78,9 +78,7 @@ def _timezone(draft: Draft) -> Iterator[FieldError]:
             schedules.zone(timezone)
         except zoneinfo.ZoneInfoNotFoundError:
             hint = _zone_like(timezone) or "Give an IANA name such as Europe/Vienna."
-            yield _error(
-                "invalid_timezone", f"{quoted(timezone)} is no time zone. {hint}", "pipeline", "timezone"
-            )
+            yield _error("invalid_timezone", f"{quoted(timezone)} is no time zone. {hint}", "pipeline", "timezone")
 
 
 def _zone_like(timezone: str) -> str:
@@ -94,13 +92,9 @@ def _ids_are_unique(draft: Draft) -> Iterator[FieldError]:
     for section in ("sources", "transforms", "targets", "checks"):
         for index, entry in draft.entries(section):
             if name := text(entry, "id"):
-                joins = (
-                    section == "targets" and seen.get(name) == "transforms" and name in draft.outputs[name]
-                )
+                joins = section == "targets" and seen.get(name) == "transforms" and name in draft.outputs[name]
                 if name in seen and not joins:
-                    detail = (
-                        f"{quoted(name)} is already an id in {seen[name]}. Ids are unique across the spec."
-                    )
+                    detail = f"{quoted(name)} is already an id in {seen[name]}. Ids are unique across the spec."
                     yield _error("duplicate_id", detail, section, index, "id")
                 seen[name] = section
 
@@ -187,9 +181,7 @@ def _repetitions(draft: Draft) -> Iterator[FieldError]:
         for index, entry in draft.entries(section):
             names = [(place, column.get("name")) for place, column in objects(entry.get("columns"))]
             yield from _repeated(names, section, index, "columns")
-    jobs = [
-        (place, f"{job.get('namespace')}/{job.get('job')}") for place, job in draft.entries("openlineage")
-    ]
+    jobs = [(place, f"{job.get('namespace')}/{job.get('job')}") for place, job in draft.entries("openlineage")]
     yield from _repeated(jobs, "openlineage")
     pairs = [(place, f"{edge.get('from')} → {edge.get('to')}") for place, edge in draft.edges()]
     yield from _repeated(pairs, "lineage", "edges")
@@ -232,9 +224,7 @@ def _cycles(draft: Draft) -> Iterator[FieldError]:
         step = ("step", text(entry, "id") or "")
         places.setdefault(step, index)
         names = {name for _, name in texts(entry, "inputs")}
-        needs.setdefault(step, set()).update(
-            ("data" if name in draft.data else "step", name) for name in names
-        )
+        needs.setdefault(step, set()).update(("data" if name in draft.data else "step", name) for name in names)
         for output in outputs_of(entry):
             needs.setdefault(("data", output), set()).add(step)
     if cycle := _cycle(needs):

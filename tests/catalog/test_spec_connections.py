@@ -53,9 +53,7 @@ def test_an_object_that_cannot_be_placed_is_refused():
 
 
 def test_connection_errors_come_with_all_others():
-    document = orders(
-        ("pipeline/owner", REMOVED), ("pipeline/schedule", "x"), ("sources/0/connection_ref", "no")
-    )
+    document = orders(("pipeline/owner", REMOVED), ("pipeline/schedule", "x"), ("sources/0/connection_ref", "no"))
     assert set(errors_of(document)) == {
         ("/pipeline/owner", "required"),
         ("/pipeline/schedule", "invalid_schedule"),

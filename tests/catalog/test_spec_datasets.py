@@ -1,20 +1,25 @@
 """Declared datasets are called as OpenLineage calls them, by connection type."""
 
-import pytest
+import contextlib
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.openlineage.names import normalize_dataset
 from catalog.spec.datasets import (
     ConnectionInfo,
-    DatasetName,
     NamingError,
     connection_types,
     dataset_name,
-    fold_case,
+    namespace_aliases,
     naming,
 )
 
 
-def name(type_, object_, namespace=None, **config):
-    return tuple(dataset_name(ConnectionInfo("c", type_, config, namespace), object_))
+def name(type_, object_, *namespaces, **config):
+    found = dataset_name(ConnectionInfo("c", type_, config, namespaces), object_)
+    return found.namespace, found.name
 
 
 PG = {"host": "DB.acme.internal", "database": "shop"}
@@ -41,7 +46,7 @@ SF = {"account": "acme-eu", "database": "dwh"}
             "postgres",
             PG,
             'other."My.Schema"."a""b"',
-            ("postgres://db.acme.internal:5432", 'other.My.Schema.a"b'),
+            ("postgres://db.acme.internal:5432", 'other."My.Schema"."a""b"'),
         ),
         ("postgres", {"host": "::1", "database": "d"}, "t", ("postgres://[::1]:5432", "d.public.t")),
         ("mysql", PG, "Orders", ("mysql://db.acme.internal:3306", "shop.Orders")),
@@ -150,6 +155,7 @@ def test_every_type_of_the_contract_has_a_name():
         ("kafka", {}, "x"),
         ("kafka", {"bootstrap_servers": []}, "x"),
         ("http", {}, "x"),
+        ("http", {"base_url": "https://["}, "x"),
         ("oracle", PG, "x"),
     ],
 )
@@ -166,14 +172,48 @@ def test_a_connection_may_say_its_namespace():
     assert name("snowflake", "a.b.c", "snowflake://other") == ("snowflake://other", "A.B.C")
 
 
-def test_case_is_folded_where_the_store_does():
-    assert fold_case("snowflake", "a.B") == "A.B"
-    assert fold_case("databricks", "A.b") == "a.b"
-    assert fold_case("mysql", "A.b") == "A.b"
+def test_further_namespaces_are_aliases_of_the_first():
+    connections = [
+        ConnectionInfo("a", "postgres", namespaces=("postgres://DB", "postgresql://replica", "db")),
+        ConnectionInfo("b", "postgres"),
+    ]
+    assert namespace_aliases(connections) == {
+        "postgres://replica:5432": "postgres://db:5432",
+        "db": "postgres://db:5432",
+    }
+
+
+@pytest.mark.parametrize(
+    ("type_", "config", "object_", "namespace", "observed"),
+    [
+        ("postgres", PG, "Ecommerce.Orders", "postgresql://db.acme.internal", "shop.ecommerce.orders"),
+        ("snowflake", SF, "raw.orders", "snowflake://ACME-EU", "dwh.raw.orders"),
+        ("s3", {"bucket": "lake"}, "raw/orders/dt=2026-01-01", "s3a://lake", "raw/orders/part-00000.parquet"),
+        ("bigquery", {"project": "acme"}, "x.orders", "bigquery", "acme.x.orders$20260101"),
+        ("duckdb", {"path": "/a.duckdb"}, "Orders", "duckdb:///a.duckdb", "a.main.orders"),
+    ],
+)
+def test_declared_and_observed_datasets_meet(type_, config, object_, namespace, observed):
+    seen = normalize_dataset(namespace, observed, aliases={})
+    assert name(type_, object_, **config) == (seen.namespace, seen.name)
 
 
 def test_a_plugin_may_add_a_type(monkeypatch):
     monkeypatch.setattr("catalog.spec.datasets._NAMINGS", {})
-    naming("sheet")(lambda config, object_, namespace: DatasetName("sheet", object_))
+    naming("sheet")(lambda config, object_, namespace: ("sheet", object_))
     assert connection_types() == ["sheet"]
     assert name("sheet", "x") == ("sheet", "x")
+
+
+configs = st.dictionaries(
+    st.sampled_from(["host", "port", "database", "schema", "account", "base_url", "bootstrap_servers", "bucket"]),
+    st.text() | st.integers() | st.none() | st.lists(st.none() | st.text(), max_size=2) | st.sampled_from(["http://["]),
+)
+
+
+@given(st.sampled_from(connection_types()), configs, st.text(min_size=1))
+def test_any_connection_and_object_have_a_name_or_say_why_not(type_, config, object_):
+    with contextlib.suppress(NamingError):
+        namespace, found = name(type_, object_, **config)
+        assert isinstance(namespace, str)
+        assert found

@@ -24,9 +24,7 @@ def test_a_changed_value_is_told_with_before_and_after():
 def test_entries_are_matched_by_id():
     changed = diff(("sources/0/object", "ecommerce.orders_v2"))
     assert changed == [
-        Change(
-            "/sources/raw_orders/object", "changed", before="ecommerce.orders", after="ecommerce.orders_v2"
-        )
+        Change("/sources/raw_orders/object", "changed", before="ecommerce.orders", after="ecommerce.orders_v2")
     ]
 
 
@@ -90,8 +88,6 @@ values = st.recursive(
 )
 
 
-@given(
-    st.dictionaries(st.sampled_from(["p", "q"]), values), st.dictionaries(st.sampled_from(["p", "q"]), values)
-)
+@given(st.dictionaries(st.sampled_from(["p", "q"]), values), st.dictionaries(st.sampled_from(["p", "q"]), values))
 def test_specs_differ_exactly_when_a_change_is_told(old, new):
     assert bool(diff_specs(old, new)) == (old != new)

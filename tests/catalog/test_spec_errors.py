@@ -124,9 +124,7 @@ def test_a_schedule_is_cron_or_an_alias(schedule):
     assert detail.startswith(f'"{schedule}": ')
 
 
-@pytest.mark.parametrize(
-    "schedule", ["*/5 * * * *", "0 6 * * MON-FRI", "@daily", "@Annually", "0 0 L * *", None]
-)
+@pytest.mark.parametrize("schedule", ["*/5 * * * *", "0 6 * * MON-FRI", "@daily", "@Annually", "0 0 L * *", None])
 def test_schedules_that_are_right(schedule):
     assert not errors_of(orders(("pipeline/schedule", schedule)))
 

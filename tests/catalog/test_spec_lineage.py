@@ -80,9 +80,7 @@ def test_an_unwritten_target_follows_the_last_targets_when_all_results_are_targe
         targets=[target("x"), target("copy")],
     )
     assert found.edges == [("a", "x"), ("x", "copy")]
-    assert {(link.step, link.direction) for link in found.links if link.dataset == "copy"} == {
-        ("load:copy", "writes")
-    }
+    assert {(link.step, link.direction) for link in found.links if link.dataset == "copy"} == {("load:copy", "writes")}
 
 
 def test_without_transforms_targets_follow_the_sources():
@@ -96,9 +94,7 @@ def test_pure_readers_and_pure_writers_count():
 
 
 def test_a_source_that_no_transform_reads_is_read_by_the_pipeline():
-    found = links(
-        sources=[source("a"), source("b")], transforms=[transform("t", ["a"], "x")], targets=[target("x")]
-    )
+    found = links(sources=[source("a"), source("b")], transforms=[transform("t", ["a"], "x")], targets=[target("x")])
     assert (None, "reads", "b") in found
 
 
@@ -150,9 +146,7 @@ def mapping(to, *origins, **more):
 
 
 def test_columns_are_linked():
-    step = transform(
-        "t", ["a"], "x", column_lineage=[mapping("total", "a.net", "a.tax"), mapping("x.id", "a.id")]
-    )
+    step = transform("t", ["a"], "x", column_lineage=[mapping("total", "a.net", "a.tax"), mapping("x.id", "a.id")])
     assert columns(sources=[source("a")], transforms=[step], targets=[target("x")]) == {
         ("t", "a.net", "x.total", False), ("t", "a.tax", "x.total", False), ("t", "a.id", "x.id", False),
     }  # fmt: skip
@@ -160,9 +154,7 @@ def test_columns_are_linked():
 
 def test_columns_are_linked_through_intermediate_results_and_stay_masked():
     first = transform("first", ["a"], "stage", column_lineage=[mapping("hash", "a.email", masking=True)])
-    second = transform(
-        "second", ["stage"], "x", column_lineage=[mapping("user", "stage.hash", "stage.other")]
-    )
+    second = transform("second", ["stage"], "x", column_lineage=[mapping("user", "stage.hash", "stage.other")])
     assert columns(sources=[source("a")], transforms=[second, first], targets=[target("x")]) == {
         ("second", "a.email", "x.user", True)
     }
@@ -170,9 +162,7 @@ def test_columns_are_linked_through_intermediate_results_and_stay_masked():
 
 def test_columns_reach_the_target_that_takes_up_a_result():
     step = transform("t", ["a"], column_lineage=[mapping("id", "a.id")])
-    assert columns(sources=[source("a")], transforms=[step], targets=[target("x")]) == {
-        ("t", "a.id", "x.id", False)
-    }
+    assert columns(sources=[source("a")], transforms=[step], targets=[target("x")]) == {("t", "a.id", "x.id", False)}
 
 
 def test_columns_that_explicit_edges_exclude_are_not_linked():

@@ -137,14 +137,10 @@ def documents(draw):
     joined = draw(st.lists(st.sampled_from(steps), unique=True)) if steps else []
     tags = draw(st.lists(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,5}", fullmatch=True), max_size=4))
     document = minimal(
-        sources=[
-            source(name, object=draw(lines), columns=[{"name": "id", "tags": tags}]) for name in sources
-        ],
+        sources=[source(name, object=draw(lines), columns=[{"name": "id", "tags": tags}]) for name in sources],
         transforms=transforms,
         targets=[target(name) for name in [*joined, "alone"]],
-        checks=[
-            {"id": f"c{number}", "dataset": name, "sql": draw(lines)} for number, name in enumerate(known)
-        ],
+        checks=[{"id": f"c{number}", "dataset": name, "sql": draw(lines)} for number, name in enumerate(known)],
         slo=draw(st.sampled_from([{}, {"success_rate": 1}, {"freshness_minutes": 5.0}])),
     )
     document["pipeline"] |= {"tags": tags, "description": draw(lines), "owner": draw(lines)}
@@ -184,9 +180,7 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 )  # fmt: skip
 anything = st.recursive(
     scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(max_size=3), inner, max_size=6)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(max_size=3), inner, max_size=6),
     max_leaves=40,
 )
 

@@ -29,16 +29,8 @@ def test_equal_parts_are_written_out():
 storable = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 
 
-@given(
-    st.dictionaries(
-        storable, storable | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.none(), max_size=5
-    )
-)
-@example(
-    {"a": "1e5", "b": "0o17", "c": "1.", "d": ".5", "e": "0x1f", "f": "+1", "yes": "no", "~": "", "g": "007"}
-)
-@example(
-    {"a": "x: y", "b": "# no", "c": " lead", "d": "two\nlines\n", "e": "\x85\u2028\ufeff", "f": "12:30:45"}
-)
+@given(st.dictionaries(storable, storable | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.none(), max_size=5))
+@example({"a": "1e5", "b": "0o17", "c": "1.", "d": ".5", "e": "0x1f", "f": "+1", "yes": "no", "~": "", "g": "007"})
+@example({"a": "x: y", "b": "# no", "c": " lead", "d": "two\nlines\n", "e": "\x85\u2028\ufeff", "f": "12:30:45"})
 def test_whatever_is_rendered_reads_back_as_it_was(document):
     assert read_yaml(render_yaml(document).encode()) == document

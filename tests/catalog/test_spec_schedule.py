@@ -90,9 +90,7 @@ def test_short_intervals_follow_real_time():
 
 
 def test_rare_days_are_found():
-    assert next_start("0 0 29 2 *", "UTC", datetime(2026, 3, 1, tzinfo=UTC)) == datetime(
-        2028, 2, 29, tzinfo=UTC
-    )
+    assert next_start("0 0 29 2 *", "UTC", datetime(2026, 3, 1, tzinfo=UTC)) == datetime(2028, 2, 29, tzinfo=UTC)
 
 
 def test_the_end_of_time_is_no_error():
