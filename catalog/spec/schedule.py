@@ -40,6 +40,7 @@ def normalized(schedule: str) -> str:
 
 def next_start(schedule: str | None, timezone: str, after: datetime) -> datetime | None:
     """The first start later than `after`, in UTC; None without a schedule, or when none follows in 50 years.
+    None also for what is no cron: schedulers report their own words, such as Airflow's `@once`.
 
     As Debian's cron does: a time that summer time skips starts right after the gap, one that occurs twice
     starts once; with `*` hours the starts follow real time.
@@ -50,7 +51,7 @@ def next_start(schedule: str | None, timezone: str, after: datetime) -> datetime
         starts = _cron(_expanded(schedule), after.astimezone(zone(timezone)))
         # In the repeated hour cron's wall clock may lie before `after`.
         return next(start for moment in starts if (start := moment.astimezone(UTC)) > after)
-    except (StopIteration, OverflowError):
+    except (ScheduleError, StopIteration, OverflowError):
         return None
 
 
@@ -86,7 +87,10 @@ def describe(schedule: str | None) -> str:
     """In words, such as "Every day at 06:00"; the cron text itself where words would be longer than it."""
     if schedule is None:
         return "Not scheduled"
-    cron = _cron(_expanded(schedule), datetime(2000, 1, 1, tzinfo=UTC))
+    try:
+        cron = _cron(_expanded(schedule), datetime(2000, 1, 1, tzinfo=UTC))
+    except ScheduleError:
+        return schedule
     times, days = _times(cron), _days(cron)
     if times is None or days is None:
         return schedule

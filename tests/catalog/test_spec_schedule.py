@@ -89,6 +89,12 @@ def test_short_intervals_follow_real_time():
     assert found == ["10-25T00:30", "10-25T01:00", "10-25T01:30", "10-25T02:00"]
 
 
+@pytest.mark.parametrize("schedule", ["@once", "timedelta(days=1)", "@continuous", ""])
+def test_words_of_other_schedulers_are_shown_as_they_are(schedule):
+    assert describe(schedule) == schedule
+    assert next_start(schedule, "UTC", datetime(2026, 5, 1, tzinfo=UTC)) is None
+
+
 def test_rare_days_are_found():
     assert next_start("0 0 29 2 *", "UTC", datetime(2026, 3, 1, tzinfo=UTC)) == datetime(2028, 2, 29, tzinfo=UTC)
 
