@@ -12,9 +12,15 @@ def main() -> None:
     if dotenv.exists():
         environ.Env.read_env(dotenv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataxpipe.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,15 @@
 """gunicorn's settings; `GUNICORN_CMD_ARGS` overrides each of them."""
 
 import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    # A missing secret is told here in one line, before workers fail at it in turn.
+    import dataxpipe.settings  # noqa: F401
+except ImproperlyConfigured as error:
+    sys.exit(f"{error}")
 
 # Behind a reverse proxy on the same host. In a container: GUNICORN_CMD_ARGS="--bind 0.0.0.0:8000".
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
