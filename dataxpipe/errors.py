@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import resolve
 from django.utils.http import escape_leading_slashes
 
-from dataxpipe.problems import (
-    Forbidden,
-    NotFound,
-    Problem,
-)
+from dataxpipe.problems import Forbidden, NotFound, Problem
+from dataxpipe.rendering import problem_of_database
 
 
 class InternalError(Problem):
@@ -31,7 +30,10 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         )
     else:
         context = {"problem": problem, "request_id": getattr(request, "request_id", "")}
-        response = render(request, [f"{problem.status}.html", "error.html"], context, status=problem.status)
+        # The context processors ask for the person, and the database may be what is broken.
+        reader = request if problem.status < 500 else None
+        page = render_to_string([f"{problem.status}.html", "error.html"], context, reader)
+        response = HttpResponse(page, status=problem.status)
     for name, value in problem.headers.items():
         response[name] = value
     return response
@@ -63,7 +65,10 @@ def _query(request: HttpRequest) -> str:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return problem_page(request, InternalError())
+    """Django calls this while it handles the exception; a busy or lost database has a name of its own."""
+    _, exception, _ = sys.exc_info()
+    problem = problem_of_database(exception) if isinstance(exception, Error) else None
+    return problem_page(request, problem or InternalError())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "", **kwargs: Any) -> HttpResponse:

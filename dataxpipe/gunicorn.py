@@ -1,7 +1,9 @@
 """gunicorn's settings; `GUNICORN_CMD_ARGS` overrides each of them."""
 
 import os
+import subprocess
 import sys
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -22,3 +24,10 @@ timeout = 30
 graceful_timeout = 10
 # One long path in the home directory, shared by every deployment of a user, and nothing here asks it.
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Asks first whether the application starts: gunicorn would tell it once per worker and with a traceback."""
+    tried = subprocess.run([sys.executable, "-c", "import dataxpipe.wsgi"], check=False)
+    if tried.returncode:
+        sys.exit(tried.returncode)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.renderers import BaseRenderer
@@ -15,6 +16,11 @@ from rest_framework.response import Response
 
 from dataxpipe import problems
 from dataxpipe.problems import FieldError, Problem
+
+security_log = logging.getLogger("dataxpipe.security")
+
+# Statement time-out, lock time-out, serialization failure, deadlock.
+TOOK_TOO_LONG = {"57014", "55P03", "40001", "40P01"}
 
 
 class JsonRenderer(BaseRenderer):
@@ -59,25 +65,38 @@ def problem_of(exception: Exception) -> Problem | None:
             return problems.NotAcceptable()
         case exceptions.UnsupportedMediaType():
             return problems.UnsupportedMediaType(str(exception.detail))
-        case DatabaseError():
+        case Error():
             return problem_of_database(exception)
     return None
 
 
-def problem_of_database(exception: DatabaseError) -> Problem | None:
+def problem_of_database(exception: Error) -> Problem | None:
     """SQLSTATE to problem: row security 404, conflicts 409, time-outs and lost connections 503."""
     state = getattr(exception.__cause__, "sqlstate", None) or ""
     if state == "42501":
-        return problems.NotFound()
-    if state in {"57014", "55P03", "40001", "40P01"}:
+        return _row_refused(exception)
+    if state in TOOK_TOO_LONG:
         return problems.ServiceUnavailable("The request took too long or waited too long for another one.")
-    if isinstance(exception, IntegrityError):
-        return problems.Conflict("What this refers to was changed or removed meanwhile. Look again and repeat.")
-    if isinstance(exception, DataError):
-        return problems.ValidationFailed("A value is outside of what can be stored.")
-    if isinstance(exception, OperationalError):
-        return problems.ServiceUnavailable()
+    match exception:
+        case IntegrityError():
+            return problems.Conflict("What this refers to was changed or removed meanwhile. Look again and repeat.")
+        case DataError():
+            return problems.ValidationFailed("A value is outside of what can be stored.")
+        case OperationalError() | InterfaceError():
+            return problems.ServiceUnavailable()
     return None
+
+
+def _row_refused(exception: Error) -> Problem | None:
+    """Row-level security refused a row of another organization: that the earlier walls let it through is logged.
+
+    The same SQLSTATE stands for a missing right on a table, which is our fault and no answer to the caller.
+    """
+    diagnosis = exception.__cause__.diag  # type: ignore[union-attr]
+    if diagnosis.source_function != "ExecWithCheckOptions":
+        return None
+    security_log.error("another organization's row was refused: %s", diagnosis.message_primary)
+    return problems.NotFound()
 
 
 def field_errors(detail: Any, pointer: str = "") -> list[FieldError]:

@@ -3,9 +3,13 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from dataxpipe.errors import no_such_address
+from dataxpipe.health import healthz, readyz
+from orgs.tenancy import CONTROL_TABLES
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("dataxpipe.api")),
+    re_path(r"^healthz/?$", healthz),
+    re_path(r"^readyz/?$", readyz, {"control_tables": CONTROL_TABLES}),
     path("", include("orgs.urls")),
     path("", include("catalog.urls")),
     re_path(r"", no_such_address),  # while DEBUG is on Django would show its own page

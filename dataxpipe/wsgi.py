@@ -1,7 +1,38 @@
-import os
+"""The application for gunicorn and every other WSGI server.
 
+What must not start, a role that row-level security does not bind or a missing secret, ends with one line.
+"""
+
+import logging
+import os
+import sys
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
+
+WORKER_BOOT_ERROR = 3  # at this status gunicorn gives up, at others it starts the next worker
+
+
+def checked_application() -> WSGIHandler:
+    try:
+        application = get_wsgi_application()
+        _check_role()
+    except ImproperlyConfigured as error:
+        print(error, file=sys.stderr)  # noqa: T201  (there is no logging yet)
+        sys.exit(WORKER_BOOT_ERROR)
+    return application
+
+
+def _check_role() -> None:
+    """Every connection is checked when it is made; a wrong role is better told now than to the first visitor."""
+    try:
+        connection.check_role()  # type: ignore[attr-defined]
+    except psycopg.OperationalError as error:
+        logging.getLogger(__name__).warning("The database does not answer yet: %s", " ".join(str(error).split()))
+
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataxpipe.settings")
-
-application = get_wsgi_application()
+application = checked_application()

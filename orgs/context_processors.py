@@ -1,4 +1,3 @@
-from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,7 +12,6 @@ def organization(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": current,
         "actor": getattr(request, "actor", None),
-        # Called by the templates that show them: an error page must not ask the database that failed.
-        "memberships": loaded if current is not None else partial(memberships, request),
+        "memberships": loaded if current is not None else memberships(request),
         "theme": request.COOKIES.get("dxp_theme") if request.COOKIES.get("dxp_theme") in {"light", "dark"} else "",
     }

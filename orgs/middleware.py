@@ -7,15 +7,16 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 
 from dataxpipe.errors import problem_page
 from dataxpipe.problems import NotFound, Problem
+from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
 from orgs.models import Membership
 from orgs.permissions import Role
-from orgs.tenancy import is_scope_open, tenant_scope
+from orgs.tenancy import roll_back, tenant_scope
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -44,8 +45,6 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_scope_open():
-            raise RuntimeError("an organization is still bound from an earlier request")
         return self.get_response(request)
 
     def process_view(
@@ -58,9 +57,12 @@ class OrganizationMiddleware:
             return redirect_to_login(request.get_full_path())
         try:
             return self._inside_organization(request, view, args, kwargs)
-        except (Problem, Http404) as refusal:
+        except (Problem, Http404, Error) as refusal:
             # Named here and not by Django's handlers, which show a page of their own while DEBUG is on.
-            return problem_page(request, refusal if isinstance(refusal, Problem) else NotFound())
+            problem = problem_of(refusal)
+            if problem is None:
+                raise
+            return problem_page(request, problem)
 
     def _inside_organization(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
@@ -76,7 +78,7 @@ class OrganizationMiddleware:
             if hasattr(response, "render") and callable(response.render):
                 response = response.render()
             if response.status_code >= 400:
-                transaction.set_rollback(True)
+                roll_back()
         return response
 
 

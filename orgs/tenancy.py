@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from psycopg.pq import TransactionStatus
 
 from dataxpipe.postgres.fields import OrganizationKey
 from dataxpipe.postgres.walls import SETTING
@@ -53,6 +54,8 @@ JOB = Timeouts(statement=300_000, lock=10_000)
 @dataclass(slots=True)
 class Binding:
     organization: Organization
+    using: str = DEFAULT_DB_ALIAS
+    is_abandoned: bool = False
     before_exit: dict[str, Callable[[], None]] = field(default_factory=dict)
 
 
@@ -84,6 +87,21 @@ def before_scope_exit(name: str, work: Callable[[], None]) -> None:
     binding.before_exit.setdefault(name, work)
 
 
+def roll_back() -> None:
+    """The open scope ends without its changes: for every answer from 400 on, which left no exception to do it."""
+    binding = _binding.get()
+    if binding is None:
+        raise TenantScopeRequired("there is no scope to roll back")
+    binding.is_abandoned = True
+    transaction.set_rollback(True, using=binding.using)
+
+
+def refuse_open_scope(**kwargs: Any) -> None:
+    """Receives `request_started`: a scope that an earlier request left open must not serve this one."""
+    if _binding.get() is not None:
+        raise RuntimeError("an organization is still bound from an earlier request")
+
+
 @contextlib.contextmanager
 def tenant_scope(organization: Organization, *, timeouts: Timeouts = REQUEST) -> Iterator[None]:
     """Binds the organization for one transaction. Inside its own scope a no-op; inside another's, an error."""
@@ -93,16 +111,18 @@ def tenant_scope(organization: Organization, *, timeouts: Timeouts = REQUEST) ->
             raise TenantScopeNested(f"{bound.organization.slug} is bound, {organization.slug} was asked for")
         yield
         return
-    connection = connections[DEFAULT_DB_ALIAS]
+    binding = Binding(organization)
+    connection = connections[binding.using]
     is_nested = connection.in_atomic_block
-    with transaction.atomic():
+    with transaction.atomic(binding.using):
         with connection.cursor() as cursor:
             before = _current_settings(cursor) if is_nested else []
             cursor.execute(_BIND, [str(organization.pk), str(timeouts.statement), str(timeouts.lock)])
-        binding = Binding(organization)
+        # Unbound before COMMIT, so that on_commit callbacks enter a scope of their own.
         token = _binding.set(binding)
         try:
             yield
+            _refuse_swallowed_failure(connection, binding)
             if not connection.needs_rollback:
                 for work in list(binding.before_exit.values()):
                     work()
@@ -112,6 +132,31 @@ def tenant_scope(organization: Organization, *, timeouts: Timeouts = REQUEST) ->
             # Releasing a savepoint keeps SET LOCAL, so the outer transaction would stay bound.
             with connection.cursor() as cursor:
                 cursor.execute(_BIND, before)
+
+
+def scoped_stream(organization: Organization, next_page: Callable[[Any], tuple[bytes, Any]]) -> Iterator[bytes]:
+    """The chunks of a streamed body, which is read after the view's scope has ended: each in a scope of its own.
+
+    `next_page(position)` answers a chunk and where the next one begins, by keyset; `position` is None at first,
+    and None ends the stream.
+    """
+    position = None
+    while True:
+        with tenant_scope(organization):
+            chunk, position = next_page(position)
+        yield chunk
+        if position is None:
+            return
+
+
+def _refuse_swallowed_failure(connection: Any, binding: Binding) -> None:
+    """After a failed statement PostgreSQL answers COMMIT with a rollback, silently: success would be a lie."""
+    raw = connection.connection
+    has_failed = raw is not None and raw.info.transaction_status == TransactionStatus.INERROR
+    if has_failed and not binding.is_abandoned:
+        raise transaction.TransactionManagementError(
+            "a statement failed inside the scope and the error was swallowed: catch it outside of an atomic() block"
+        )
 
 
 def _current_settings(cursor: Any) -> list[str]:
@@ -197,10 +242,17 @@ class TenantModel(models.Model):
 
 
 def for_each_organization(apps: Any, schema_editor: Any) -> Iterator[int]:
-    """For data migrations: under FORCE the owner sees no rows without a binding, silently."""
+    """For data migrations: under FORCE the owner sees no rows without a binding, silently.
+
+    Raises `TransactionManagementError` in a migration with `atomic = False`, where the binding would not hold.
+    """
+    connection = schema_editor.connection
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("for_each_organization() needs a migration with atomic = True")
     organizations = apps.get_model("orgs", "Organization").objects.order_by("pk").values_list("pk", flat=True)
-    with schema_editor.connection.cursor() as cursor:
+    bind = f"SELECT set_config('{SETTING}', %s, true)"
+    with connection.cursor() as cursor:
         for organization_id in list(organizations):
-            cursor.execute(f"SELECT set_config('{SETTING}', %s, true)", [str(organization_id)])
+            cursor.execute(bind, [str(organization_id)])
             yield organization_id
-        cursor.execute(f"SELECT set_config('{SETTING}', '', true)")
+        cursor.execute(bind, [""])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, transaction
+from django.db import Error
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -18,7 +18,7 @@ from orgs.actors import Actor
 from orgs.authentication import note_use
 from orgs.models import Organization
 from orgs.permissions import Right
-from orgs.tenancy import is_scope_open, tenant_scope
+from orgs.tenancy import is_scope_open, roll_back, tenant_scope
 
 
 class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
@@ -41,7 +41,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         try:
             with ExitStack() as self._scope:
                 response = super().dispatch(request, *args, **kwargs)
-        except DatabaseError as error:
+        except Error as error:
             response = self._refused_at_commit(error)
         self._note_use()
         return response
@@ -55,7 +55,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400 and is_scope_open():
-            transaction.set_rollback(True)
+            roll_back()
         return super().finalize_response(request, response, *args, **kwargs)
 
     @property
@@ -89,7 +89,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             errors = [FieldError("unknown", f"Known here: {known_here}.", parameter=name) for name in unknown]
             raise UnknownParameter(f"Unknown query parameter: {', '.join(unknown)}.", errors=errors)
 
-    def _refused_at_commit(self, error: DatabaseError) -> Response:
+    def _refused_at_commit(self, error: Error) -> Response:
         """Deferred keys fail when the scope commits, after the action has answered."""
         problem = problem_of_database(error)
         if problem is None:
@@ -104,6 +104,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         return finalized
 
     def _note_use(self) -> None:
-        actor = getattr(self, "request", None) and self.request.auth
+        # Not the property, which would authenticate again whom it has just refused.
+        actor = getattr(self.request, "_auth", None)
         if isinstance(actor, Actor) and actor.api_key is not None:
             note_use(actor.api_key)

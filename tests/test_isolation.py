@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
+from django.utils import timezone
 
 from orgs.models import Organization
 from tests.conftest import _member, api_of, browser_of
@@ -79,7 +80,9 @@ def test_a_foreign_id_is_answered_like_an_unknown_one(route, place, acme, globex
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=name_of)
-def test_an_answer_is_the_same_whether_another_organization_is_empty_or_full(route, acme, globex, alice):
+def test_an_answer_is_the_same_whether_another_organization_is_empty_or_full(route, acme, globex, alice, monkeypatch):
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
     _member(globex, "gary", "owner")
     fill(acme)
     route.prepare(acme)

@@ -6,22 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base
 
 from dataxpipe.postgres import pool as pooling
 from dataxpipe.postgres.creation import DatabaseCreation
+from dataxpipe.postgres.gate import ROLE_THAT_BYPASSES
 from dataxpipe.postgres.operations import DatabaseOperations
 from dataxpipe.postgres.schema import DatabaseSchemaEditor
-
-ROLE_THAT_BYPASSES = """
-    SELECT r.rolsuper OR r.rolbypassrls
-        OR EXISTS (SELECT FROM pg_roles s WHERE (s.rolsuper OR s.rolbypassrls) AND pg_has_role(r.oid, s.oid, 'member'))
-        OR EXISTS (
-            SELECT FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid
-            WHERE pg_has_role(r.oid, c.relowner, 'member'))
-    FROM pg_roles r WHERE r.rolname = current_user
-"""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -50,20 +43,35 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         connection = super().get_new_connection(conn_params)
-        if not self.is_owner:
+        try:
             self._refuse_role_that_bypasses(connection)
+        except ImproperlyConfigured:
+            self.connection = connection
+            self._close()
+            self.connection = None
+            raise
         return connection
+
+    def check_role(self) -> None:
+        """Connects once, beside the pool, to refuse a role at the start and not at the first request.
+
+        Raises `ImproperlyConfigured`, or `psycopg.OperationalError` when the server does not answer in three seconds.
+        """
+        with psycopg.connect(**{**self.get_connection_params(), "connect_timeout": 3}) as connection:
+            self._refuse_role_that_bypasses(connection)
 
     def _refuse_role_that_bypasses(self, connection: Any) -> None:
         """Row-level security binds only roles that have no way around it; looked at once per role and database."""
         settings = self.settings_dict
         identity = (settings["HOST"], settings["PORT"], settings["NAME"], settings["USER"])
-        if settings["NAME"] is None or identity in self._checked_roles:
+        if self.is_owner or settings["NAME"] is None or identity in self._checked_roles:
             return
-        if connection.execute(ROLE_THAT_BYPASSES).fetchone()[0]:
+        with connection.transaction():
+            (strong,) = connection.execute(ROLE_THAT_BYPASSES).fetchone()
+        if strong:
             raise ImproperlyConfigured(
-                f"The database role {settings['USER'] or 'of DATAXPIPE_DB'} can bypass row-level security "
-                "(superuser, BYPASSRLS, or owner of the tables). Run `manage.py setup_database --admin-url …` "
+                f"The database role {strong} can bypass row-level security (by SUPERUSER, BYPASSRLS, CREATEROLE, "
+                "REPLICATION, or as owner of the tables). Run `manage.py setup_database --admin-url …` "
                 "and point DATAXPIPE_DB at the application role."
             )
         self._checked_roles.add(identity)

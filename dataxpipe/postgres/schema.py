@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import NotSupportedError, transaction
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as PostgresSchemaEditor
 from django.db.models import Field, ForeignKey, Model
@@ -40,13 +43,21 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
 
     def add_field(self, model: type[Model], field: Field[Any, Any]) -> None:
         super().add_field(model, field)
-        if isinstance(field, OrganizationKey):
-            pk = model._meta.pk
-            self.execute(self._delete_primary_key_sql(model, self._pkey_name(model)), None)
-            self.execute(self._create_primary_key_sql(model, pk), None)
-            self._raise_walls(model)
-        elif field.column == "organization_id":
-            self._raise_walls(model)
+        self._follow_organization(field)
+
+    def alter_field(
+        self, model: type[Model], old_field: Field[Any, Any], new_field: Field[Any, Any], strict: bool = False
+    ) -> None:
+        """A new default for NULLs is an UPDATE, which under FORCE would change no row, silently."""
+        self._refuse_to_lose_organization(old_field, new_field)
+        with self._all_rows_visible(model):
+            super().alter_field(model, old_field, new_field, strict)
+        if type(old_field) is not type(new_field):
+            self._follow_organization(new_field)
+
+    def remove_field(self, model: type[Model], field: Field[Any, Any]) -> None:
+        self._refuse_to_lose_organization(field, None)
+        super().remove_field(model, field)
 
     def table_sql(self, model: type[Model]) -> tuple[str, list[Any]]:
         sql, params = super().table_sql(model)
@@ -57,6 +68,34 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
         if isinstance(pk, WeeklyPartitionKey):
             sql += f" PARTITION BY RANGE ({self.quote_name(pk.column)})"
         return sql, params
+
+    def _follow_organization(self, field: Field[Any, Any]) -> None:
+        """Raises the walls of a table that has just got its organization.
+
+        The field knows the model in its new state; the model that migrations pass is the one before.
+        """
+        if isinstance(field, OrganizationKey):
+            self._delete_primary_key(field.model)
+            self.execute(self._create_primary_key_sql(field.model, field.model._meta.pk), None)
+        if field.column == "organization_id":
+            self._raise_walls(field.model)
+
+    def _refuse_to_lose_organization(self, field: Field[Any, Any], successor: Field[Any, Any] | None) -> None:
+        if isinstance(field, OrganizationKey) and not isinstance(successor, OrganizationKey):
+            raise NotSupportedError(
+                f"{field.model._meta.db_table} would be open to every tenant without its organization: "
+                "move its rows into a new table instead."
+            )
+
+    @contextmanager
+    def _all_rows_visible(self, *models: type[Model]) -> Iterator[None]:
+        tables = {model._meta.db_table for model in models if organization_field(model)}
+        with transaction.atomic(self.connection.alias):
+            for table in sorted(tables):
+                self.execute(f"ALTER TABLE {self.quote_name(table)} NO FORCE ROW LEVEL SECURITY", None)
+            yield
+            for table in sorted(tables):
+                self.execute(f"ALTER TABLE {self.quote_name(table)} FORCE ROW LEVEL SECURITY", None)
 
     def _raise_walls(self, model: type[Model]) -> None:
         if organization_field(model):
@@ -106,11 +145,27 @@ class DatabaseSchemaEditor(PostgresSchemaEditor):
         add_key.template = f"{lower}; {add_key.template}; {lift}"
         return add_key
 
-    def _field_indexes_sql(self, model: type[Model], field: Field[Any, Any]) -> list[Statement]:
+    def _create_index_sql(
+        self, model: type[Model], *, fields: Any = None, name: Any = None, **kwargs: Any
+    ) -> Statement:
+        """Indexes that Django makes by itself lead with the organization; those of `Meta` have names and say so."""
         organization = organization_field(model)
-        if organization is None or not self._field_should_be_indexed(model, field):
-            return list(super()._field_indexes_sql(model, field))
-        return [self._create_index_sql(model, fields=[organization, field])]
+        if organization and fields and name is None and organization not in fields:
+            fields = [organization, *fields]
+        return super()._create_index_sql(model, fields=fields, name=name, **kwargs)
+
+    def _create_like_index_sql(self, model: type[Model], field: Field[Any, Any]) -> Statement | None:
+        """None for tenant tables: under row-level security LIKE cannot use an index."""
+        return None if organization_field(model) else super()._create_like_index_sql(model, field)
+
+    def _constraint_names(self, model: type[Model], column_names: list[str] | None = None, **kwargs: Any) -> list[str]:
+        """Django looks for keys and indexes by one column; those of tenant tables have the organization before it."""
+        names: list[str] = super()._constraint_names(model, column_names, **kwargs)
+        is_ours = kwargs.get("foreign_key") or kwargs.get("index")
+        if column_names and is_ours and organization_field(model) and "organization_id" not in column_names:
+            composite = ["organization_id", *column_names]
+            names += super()._constraint_names(model, composite, **{"unique": False, **kwargs})
+        return names
 
     def _tenant_columns(self, model: type[Model], column: str) -> Columns:
         return Columns(model._meta.db_table, ["organization_id", column], self.quote_name)

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from dataxpipe.errors import no_such_address
 from dataxpipe.postgres.fields import uuid7
 
 
@@ -158,6 +159,8 @@ def resolved_routes() -> dict[tuple[str, str], str]:
 def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for pattern in patterns:
         path = prefix + _readable(str(pattern.pattern))
+        if isinstance(pattern, URLPattern) and pattern.callback is no_such_address:
+            continue
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern.url_patterns, path)
         elif isinstance(pattern, URLPattern):

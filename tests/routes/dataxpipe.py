@@ -1,3 +1,6 @@
-from tests.routes import Route
+from tests.routes import ANYBODY, Route
 
-ROUTES: list[Route] = []
+ROUTES = [
+    Route("GET /healthz", ANYBODY),
+    Route("GET /readyz", ANYBODY),
+]
