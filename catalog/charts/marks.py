@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.html import escape
+from functools import lru_cache
+from html import escape
 
 HEALTH = ("failing", "late", "at_risk", "running", "healthy", "never_run", "unknown")
 STATUS_SHAPES = {
@@ -25,6 +26,7 @@ def word(state: str) -> str:
     return state.replace("_", " ").capitalize()
 
 
+@lru_cache(maxsize=64)
 def css_state(status: str) -> str:
     return "s-" + escape({"error": "fail"}.get(status, status).replace("_", "-"))
 

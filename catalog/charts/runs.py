@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.charts.marks import axis_step, css_state, linked
-from orgs.templatetags.ui import calendar_words, duration
+from orgs.templatetags.ui import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class RunMark:
         if self.duration_seconds is not None:
             words.append(duration(self.duration_seconds))
         if self.started_at is not None:
-            words.append(calendar_words(self.started_at, timezone.now()))
+            moment = timezone.localtime(self.started_at)
+            words.append(f"{moment.day} {moment:%b %H:%M}")
         return ", ".join(words)
 
 

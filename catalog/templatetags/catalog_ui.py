@@ -47,20 +47,24 @@ def status_shape(state: str) -> SafeString:
     return shape(charts.STATUS_SHAPES.get(state, "unknown"))
 
 
+def fitting_tags(names: Sequence[str], shown: int, letters: int) -> list[str]:
+    """The first names that fit, at least one; when some do not, their number needs room too."""
+    width, widths = 0, []
+    for name in names[:shown]:
+        width += len(name) + 3
+        widths.append(width)
+    if len(names) <= shown and width <= letters:
+        return list(names)
+    return [name for name, width in zip(names, widths, strict=False) if width <= letters - 4] or list(names[:1])
+
+
 @register.simple_tag
 def tags(names: Sequence[str], shown: int = 3, href: str = "?", letters: int = 27) -> SafeString:
     """Tags as links that filter by them: up to `shown` in about `letters` characters, the rest behind `+n`.
 
     `shown=0` shows all of them, on several lines.
     """
-    fitting, used = list(names), 0
-    if shown:
-        fitting = []
-        for name in names[:shown]:
-            used += len(name) + 3
-            if fitting and used > letters:
-                break
-            fitting.append(name)
+    fitting = fitting_tags(names, shown, letters) if shown else list(names)
     rest = names[len(fitting) :]
     links = format_html_join(
         "",

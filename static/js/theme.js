@@ -7,8 +7,8 @@ const shown = () => chosen() ?? (system.matches ? "dark" : "light");
 
 function show() {
   root.dataset.bsTheme = shown();
-  for (const button of document.querySelectorAll("[data-theme]")) {
-    const value = button.dataset.theme;
+  for (const button of document.querySelectorAll("[data-set-theme]")) {
+    const value = button.dataset.setTheme;
     const pressed = value === "toggle" ? shown() === "dark" : value === (chosen() ?? "system");
     button.setAttribute("aria-pressed", String(pressed));
   }
@@ -25,8 +25,8 @@ show();
 system.addEventListener("change", show);
 document.addEventListener("htmx:afterSettle", show);
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-theme]");
+  const button = event.target.closest("[data-set-theme]");
   if (!button) return;
   event.preventDefault();
-  choose(button.dataset.theme === "toggle" ? (shown() === "dark" ? "light" : "dark") : button.dataset.theme);
+  choose(button.dataset.setTheme === "toggle" ? (shown() === "dark" ? "light" : "dark") : button.dataset.setTheme);
 });
