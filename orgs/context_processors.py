@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,6 +13,7 @@ def organization(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": current,
         "actor": getattr(request, "actor", None),
-        "memberships": loaded if current is not None else memberships(request),
+        # Called by the templates that show them: an error page must not ask the database that failed.
+        "memberships": loaded if current is not None else partial(memberships, request),
         "theme": request.COOKIES.get("dxp_theme") if request.COOKIES.get("dxp_theme") in {"light", "dark"} else "",
     }

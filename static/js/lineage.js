@@ -210,7 +210,17 @@ class Tracing {
   }
 }
 
+// A small picture in a narrow box begins at its focus.
+const showFocus = () => {
+  for (const node of document.querySelectorAll(".scrollx:not([data-ready]) .nd.focus")) {
+    const box = node.closest(".scrollx");
+    box.dataset.ready = "";
+    box.scrollLeft += node.getBoundingClientRect().left - box.getBoundingClientRect().left - 24;
+  }
+};
+
 const start = () => {
+  showFocus();
   for (const root of document.querySelectorAll("[data-lineage]:not([data-ready])")) {
     root.dataset.ready = "";
     new Canvas(root);

@@ -13,6 +13,8 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.template import Context, Template
 from django.test import RequestFactory
 
+from dataxpipe.errors import problem_page
+from dataxpipe.problems import NotFound, PlanLimitReached, ServiceUnavailable
 from orgs.templatetags import ui
 
 NOW = datetime(2026, 11, 20, 8, 12, 4, tzinfo=UTC)
@@ -215,3 +217,35 @@ def test_error_pages_need_no_context(status: int) -> None:
     html = Template(f'{{% extends "{status}.html" %}}').render(Context())
     assert f"{status}" in html
     assert "<h1>" in html
+
+
+class Unreachable:
+    """A person who cannot be loaded, as when the database is away."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        raise AssertionError("the error page asked who is there")
+
+
+def test_an_error_page_asks_the_database_nothing() -> None:
+    request = RequestFactory().get("/")
+    request.user = Unreachable()  # type: ignore[assignment]
+    for problem in (ServiceUnavailable(), NotFound()):
+        response = problem_page(request, problem)
+        assert response.status_code == problem.status
+        assert "<h1>" in response.content.decode()
+
+
+def test_a_refusal_for_want_of_room_leads_to_the_plans() -> None:
+    request = RequestFactory().get("/")
+    problem = PlanLimitReached("The Free plan allows 3 pipelines.", upgrade_url="/o/acme/settings/billing/")
+    page = problem_page(request, problem).content.decode()
+    assert "The Free plan allows 3 pipelines." in page
+    assert 'href="/o/acme/settings/billing/"' in page
+
+
+def test_the_theme_is_the_servers_to_write() -> None:
+    request = RequestFactory().get("/", headers={"cookie": "dxp_theme=dark"})
+    assert b'<html lang="en" data-bs-theme="dark">' in problem_page(request, NotFound()).content
+    request = RequestFactory().get("/", headers={"cookie": 'dxp_theme="><script>'})
+    assert b"data-bs-theme" not in problem_page(request, NotFound()).content
