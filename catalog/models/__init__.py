@@ -1,5 +1,5 @@
 from catalog.models.check import Check, CheckResult, ResultStatus, Severity
-from catalog.models.connection import Connection, ConnectionSecret
+from catalog.models.connection import Connection, ConnectionSecret, DataKey
 from catalog.models.dataset import Dataset, DatasetAlias, DatasetColumn
 from catalog.models.event import EventInbox, Facet, FacetUse
 from catalog.models.identity import identity_of
@@ -25,6 +25,7 @@ __all__ = [
     "ColumnLink",
     "Connection",
     "ConnectionSecret",
+    "DataKey",
     "Dataset",
     "DatasetAlias",
     "DatasetColumn",

@@ -45,3 +45,18 @@ class ConnectionSecret(TenantModel):
 
     def __str__(self) -> str:
         return self.field
+
+
+class DataKey(TenantModel):
+    """The organization's key for its secrets, wrapped by the master key it is named after."""
+
+    id = UUID7Key()
+    key_id = models.CharField(max_length=20)
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "key_id"], name="data_key_of_master_key")]
+
+    def __str__(self) -> str:
+        return self.key_id

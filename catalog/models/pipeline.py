@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import F, Func, Value
+from django.db.models.functions import JSONObject, Now
 from django.urls import reverse
 
 from catalog.models.identity import identity_of
@@ -46,6 +48,16 @@ class PipelineQuerySet(TenantQuerySet["Pipeline"]):
     def named(self, name: str, namespace: str = "default") -> Self:
         return self.existing().filter(identity=identity_of(namespace, name))
 
+    def called(self, reference: str, namespace: str = "default") -> Self:
+        """By public id, or by name in a namespace; the id goes first where both fit."""
+        is_named = models.Q(identity=identity_of(namespace, reference))
+        try:
+            identifier = UUID(reference)
+        except ValueError:
+            return self.existing().filter(is_named)
+        by_id = models.Q(id=identifier)
+        return self.existing().filter(by_id | is_named).annotate(is_by_id=by_id).order_by("-is_by_id")
+
     def tagged(self, *tags: str) -> Self:
         """Carrying every one of the tags."""
         queryset = self
@@ -56,6 +68,17 @@ class PipelineQuerySet(TenantQuerySet["Pipeline"]):
 
     def owned_by(self, owner: str) -> Self:
         return self.filter(id__in=PipelineOwner.objects.filter(owner=owner).values("pipeline_id"))
+
+    def using_connection(self, slug: str) -> Self:
+        """Whose current spec refers to the connection."""
+        refers = Func(
+            F("current_version__spec"),
+            Value("$.*[*].connection_ref ? (@ == $slug)"),
+            JSONObject(slug=Value(slug)),
+            function="jsonb_path_exists",
+            output_field=models.BooleanField(),
+        )
+        return self.filter(refers)
 
     def matching(self, text: str) -> Self:
         """Whose name, namespace or description contains the text, in any case."""
@@ -146,9 +169,13 @@ class Pipeline(TenantModel):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        self.derive()
+        super().save(*args, **kwargs)
+
+    def derive(self) -> None:
+        """Fills in what follows from name and description; `bulk_create` does not call `save`."""
         self.identity = identity_of(self.namespace, self.name)
         self.search_text = f"{self.name} {self.namespace} {self.description}".lower()[:4000]
-        super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return pipeline_url(current_organization().slug, self.id)
