@@ -11,6 +11,8 @@ from typing import Any
 
 Entry = dict[str, Any]
 
+NAME_LENGTH = 200
+
 
 class Draft:
     """Over a document in the wrapped form."""
@@ -91,9 +93,10 @@ def outputs_of(transform: Entry) -> list[str]:
 
 def split_column(reference: str, datasets: set[str]) -> tuple[str, str] | None:
     """`dataset.column` taken apart at the longest dataset that fits, because both may hold dots."""
-    parts = reference.split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        dataset, column = ".".join(parts[:cut]), ".".join(parts[cut:])
+    cut = reference.rfind(".", 0, NAME_LENGTH + 1)
+    while cut > 0:
+        dataset, column = reference[:cut], reference[cut + 1 :]
         if dataset in datasets and column:
             return dataset, column
+        cut = reference.rfind(".", 0, cut)
     return None

@@ -226,7 +226,11 @@ def quoted(text: Any) -> str:
 
 
 def did_you_mean(wrong: Any, known: Iterable[str]) -> str:
-    if not isinstance(wrong, str) or len(wrong) > 200:
+    """The nearest known word. Of many long ones only some are tried, those with the same first letter first:
+    a comparison costs the square of the length, and a refused spec asks up to 200 times."""
+    if not isinstance(wrong, str) or not 0 < len(wrong) <= 64:
         return ""
-    near = difflib.get_close_matches(wrong.lower(), list(known), n=1)
+    alike = [word for word in known if abs(len(word) - len(wrong)) <= 2 + len(wrong) // 4]
+    alike.sort(key=lambda word: word[:1].lower() != wrong[0].lower())
+    near = difflib.get_close_matches(wrong.lower(), alike[: 100_000 // len(wrong) ** 2], n=1)
     return f"Did you mean {quoted(near[0])}?" if near else ""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
@@ -35,6 +36,11 @@ class Server:
     @property
     def names(self) -> dict[str, str]:
         return {"database": f"{self.prefix}_db", "owner": f"{self.prefix}_owner", "app": f"{self.prefix}_app"}
+
+    @property
+    def place(self) -> str:
+        """Where it listens, as the query of a URL."""
+        return urlencode({"host": self.admin["host"], "port": self.admin["port"]}, quote_via=quote)
 
     def as_role(self, role: str) -> dict[str, Any]:
         return {**self.admin, "user": self.names[role], "dbname": self.names["database"]}
@@ -232,7 +238,7 @@ def test_the_schema_is_read_from_the_url_options(options, schema):
 
 @pytest.fixture
 def setup_database(server: Server) -> Callable[..., subprocess.CompletedProcess[str]]:
-    admin_url = "postgres://postgres@/postgres?host={host}&port={port}".format(**server.admin)
+    admin_url = f"postgres://postgres@/postgres?{server.place}"
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -264,8 +270,7 @@ def test_the_command_prints_the_urls_of_new_roles_once(server, setup_database):
 
 
 def test_the_command_takes_names_and_passwords_from_the_environment(server, setup_database):
-    place = "/{database}?host={host}&port={port}&options=-c%20search_path%3Dacme"
-    place = place.format(**server.admin, **server.names)
+    place = f"/{server.names['database']}?{server.place}&options=-c%20search_path%3Dacme"
     done = setup_database(
         DATAXPIPE_DB=f"postgres://{server.names['app']}:secret-of-app@{place}",
         DATAXPIPE_DB_OWNER=f"postgres://{server.names['owner']}:secret-of-owner@{place}",
