@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.db.backends.postgresql import creation
@@ -28,9 +29,16 @@ class DatabaseCreation(creation.DatabaseCreation):
             super()._clone_test_db(suffix, verbosity, keepdb)
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
-        self.connection.close_pool()
+        self._close_pool()
         with self.connection.as_owner():
             super()._destroy_test_db(test_database_name, verbosity)
+
+    def _close_pool(self) -> None:
+        """A connection on its way back into a pool that closes is dropped open, and keeps the database in use."""
+        pool, deadline = self.connection.pool, time.monotonic() + 2
+        while _has_connection_out(pool) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        self.connection.close_pool()
 
     def _grant_defaults(self, name: str) -> None:
         settings = self.connection.settings_dict
@@ -39,3 +47,8 @@ class DatabaseCreation(creation.DatabaseCreation):
             owner = self.connection.settings_dict["USER"]
         schema = roles.schema_of(settings["OPTIONS"].get("options"))
         roles.grant_defaults(params, owner=owner, app=settings["USER"], schema=schema)
+
+
+def _has_connection_out(pool: Any) -> bool:
+    stats: dict[str, int] = pool.get_stats() if pool else {}
+    return stats.get("pool_available", 0) < stats.get("pool_size", 0)
