@@ -3,12 +3,17 @@
 from django.urls import URLPattern, URLResolver
 from rest_framework.routers import SimpleRouter
 
+from catalog.api.connections import ConnectionViewSet
 from catalog.api.lineage import LineageViewSet
 from catalog.api.pipelines import PipelineViewSet
+from catalog.api.versions import StepViewSet, VersionViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("pipelines", PipelineViewSet, basename="pipeline")
+router.register("pipelines/(?P<pipeline>[^/]+)/versions", VersionViewSet, basename="version")
+router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="step")
+router.register("connections", ConnectionViewSet, basename="connection")
 router.register("lineage", LineageViewSet, basename="lineage")
 
 urlpatterns: list[URLPattern | URLResolver] = list(router.urls)
