@@ -250,10 +250,10 @@ def for_each_organization(apps: Any, schema_editor: Any) -> Iterator[int]:
     connection = schema_editor.connection
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("for_each_organization() needs a migration with atomic = True")
-    organizations = apps.get_model("orgs", "Organization").objects.order_by("pk").values_list("pk", flat=True)
+    organizations = apps.get_model("orgs", "Organization").objects.using(connection.alias).order_by("pk")
     bind = f"SELECT set_config('{SETTING}', %s, true)"
     with connection.cursor() as cursor:
-        for organization_id in list(organizations):
+        for organization_id in list(organizations.values_list("pk", flat=True)):
             cursor.execute(bind, [str(organization_id)])
             yield organization_id
         cursor.execute(bind, [""])
