@@ -7,9 +7,17 @@ from catalog.api.connections import ConnectionViewSet
 from catalog.api.lineage import LineageViewSet
 from catalog.api.pipelines import PipelineViewSet
 from catalog.api.versions import StepViewSet, VersionViewSet
+from orgs.api.api_keys import ApiKeyViewSet
+from orgs.api.audit_events import AuditEventViewSet
+from orgs.api.members import MemberViewSet
+from orgs.api.organizations import OrganizationViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
+router.register("api-keys", ApiKeyViewSet, basename="api_key")
+router.register("audit-events", AuditEventViewSet, basename="audit_event")
+router.register("members", MemberViewSet, basename="member")
+router.register("organizations", OrganizationViewSet, basename="organization")
 router.register("pipelines", PipelineViewSet, basename="pipeline")
 router.register("pipelines/(?P<pipeline>[^/]+)/versions", VersionViewSet, basename="version")
 router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="step")

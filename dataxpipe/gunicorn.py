@@ -31,3 +31,10 @@ def on_starting(server: Any) -> None:
     tried = subprocess.run([sys.executable, "-c", "import dataxpipe.wsgi"], check=False)
     if tried.returncode:
         sys.exit(tried.returncode)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Counts that a process holds in memory are written before it ends."""
+    from orgs.services.key_uses import flush_uses
+
+    flush_uses()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orgs.permissions import Right, Role, role_may
@@ -37,6 +37,14 @@ class Actor:
     @classmethod
     def system(cls, label: str) -> Actor:
         return cls(kind="system", id="", label=label)
+
+    @classmethod
+    def visitor(cls, request: HttpRequest) -> Actor:
+        """Somebody who is nobody yet, on the way to signing up."""
+        return cls(kind="person", id="", label="", **_circumstances(request))
+
+    def signed_up_as(self, user: User, role: Role) -> Actor:
+        return replace(self, id=str(user.pk), label=user.label, role=role)
 
     @classmethod
     def of_person(cls, user: User, role: Role | None, request: HttpRequest) -> Actor:

@@ -8,7 +8,10 @@ class OrgsConfig(AppConfig):
     def ready(self) -> None:
         from django.core.signals import request_started
 
-        from orgs import checks  # noqa: F401  (registers the system checks)
+        from orgs import checks, due, idempotency  # noqa: F401  (checks register themselves)
+        from orgs.services.audit import seal_pending
         from orgs.tenancy import refuse_open_scope
 
         request_started.connect(refuse_open_scope)
+        due.register_handler(due.SEAL_AUDIT, seal_pending)
+        due.register_handler(due.FORGET_IDEMPOTENCY, idempotency.forget_old_records)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.utils import timezone
 
@@ -11,6 +13,10 @@ from dataxpipe.problems import CredentialInQuery, NotAuthenticated
 from orgs import keys
 from orgs.actors import Actor, client_address
 from orgs.models import ApiKey
+from orgs.services.api_keys import note_reuse
+
+# Longer than any word that happens to begin with dxp_, shorter than a key: a cut-off key is one too.
+LOOKS_LIKE_A_KEY = re.compile(r"dxp_[0-9A-Za-z]{20,}")
 
 
 class ApiKeyAuthentication:
@@ -21,7 +27,7 @@ class ApiKeyAuthentication:
         text = _presented_key(request)
         if text is None:
             raise NotAuthenticated("Send an API key in the header X-API-KEY.")
-        api_key = authenticate_key(text, address=client_address(request))
+        api_key = authenticate_key(text, request=request._request)
         request._request.organization = api_key.organization
         return api_key.created_by, Actor.of_key(api_key, request._request)
 
@@ -29,20 +35,22 @@ class ApiKeyAuthentication:
         return 'Bearer realm="dataxpipe"'
 
 
-def authenticate_key(text: str, *, address: str | None) -> ApiKey:
-    """The usable key with this text, its organization loaded; raises `NotAuthenticated`."""
+def authenticate_key(text: str, *, request: Any) -> ApiKey:
+    """The usable key with this text, its organization loaded; raises `NotAuthenticated`, alike for all that fail."""
     if not keys.is_well_formed(text):
         raise NotAuthenticated("This is not an API key: it is incomplete or mistyped.")
     api_key = ApiKey.objects.select_related("organization").filter(digest=keys.digest(text)).first()
+    if api_key is not None and not api_key.is_usable:
+        note_reuse(api_key=api_key, actor=Actor.of_key(api_key, request))
     if api_key is None or not api_key.is_usable:
         raise NotAuthenticated("The API key is unknown, expired or revoked.")
-    if api_key.allowed_cidrs and not _is_within(address, api_key.allowed_cidrs):
+    if api_key.allowed_cidrs and not _is_within(client_address(request), api_key.allowed_cidrs):
         raise NotAuthenticated("The API key may not be used from this address.")
     return api_key
 
 
 def refuse_key_in_query(request: Any) -> None:
-    if any(keys.PREFIX in value for values in request.GET.lists() for value in values[1]):
+    if LOOKS_LIKE_A_KEY.search(unquote_plus(request.META.get("QUERY_STRING", ""))):
         raise CredentialInQuery("Send the key in the header X-API-KEY and rotate the one in this URL.")
 
 

@@ -7,6 +7,7 @@ it commits, and everyone else finds it there.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from functools import partial
 
 from django.utils import timezone
@@ -16,6 +17,21 @@ from orgs.tenancy import before_scope_exit, current_organization
 
 SEAL_AUDIT = "seal_audit"
 APPLY_EVENTS = "apply_events"
+FORGET_IDEMPOTENCY = "forget_idempotency"
+
+
+Handler = Callable[[], object]
+
+_handlers: dict[str, Handler] = {}
+
+
+def register_handler(kind: str, handler: Handler) -> None:
+    """The worker calls `handler` in the scope of an organization that marked `kind`; apps register in `ready()`."""
+    _handlers[kind] = handler
+
+
+def handler_of(kind: str) -> Handler | None:
+    return _handlers.get(kind)
 
 
 def mark(kind: str, *, after: datetime.timedelta = datetime.timedelta()) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import Error
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from dataxpipe.errors import problem_page
 from dataxpipe.problems import NotFound, Problem
@@ -16,6 +16,7 @@ from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
 from orgs.models import Membership
 from orgs.permissions import Role
+from orgs.services.organizations import organization_once_called
 from orgs.tenancy import roll_back, tenant_scope
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -70,7 +71,9 @@ class OrganizationMiddleware:
         slug = kwargs.pop("slug")
         membership = next((m for m in memberships(request) if m.organization.slug == slug), None)
         if membership is None:
-            raise NotFound
+            return self._at_new_address(request, slug)
+        if request.session.get("organization") != slug:
+            request.session["organization"] = slug
         request.organization = membership.organization  # type: ignore[attr-defined]
         request.actor = Actor.of_person(request.user, Role(membership.role), request)  # type: ignore[attr-defined, arg-type]
         with tenant_scope(membership.organization):
@@ -80,6 +83,14 @@ class OrganizationMiddleware:
             if response.status_code >= 400:
                 roll_back()
         return response
+
+    def _at_new_address(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """A renamed organization's old address leads its members on; strangers are told nothing."""
+        organization = organization_once_called(slug, [m.organization for m in memberships(request)])
+        if organization is None:
+            raise NotFound
+        rest = request.get_full_path().removeprefix(f"/o/{slug}")
+        return HttpResponseRedirect(f"/o/{organization.slug}{rest}", preserve_request=True)
 
 
 def memberships(request: Any) -> list[Membership]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse
 
 from dataxpipe.problems import Forbidden
 
 if TYPE_CHECKING:
     from orgs.actors import Actor
+    from orgs.requests import OrganizationRequest
 
 
 class Role(enum.Enum):
@@ -56,6 +61,8 @@ PRESETS = {
     "ci": ("plan:read", "catalog:read", "catalog:write"),
     "full": SCOPES,
 }
+# What a first key is for: registering pipelines and reporting about them.
+EVERYDAY_SCOPES = ("ingest:write", "plan:read", "catalog:read", "catalog:write")
 
 
 def role_may(role: Role, right: Right) -> bool:
@@ -75,6 +82,26 @@ def _needed(right: Right, actor_kind: str) -> str:
     if actor_kind == "api_key":
         return "an owner in the browser" if right is Right.OWN else f"a key with the scope {right.value}"
     return f"the role {LEAST_ROLE[right].value}"
+
+
+View = Callable[..., HttpResponse]
+
+
+def requires(role: Role) -> Callable[[View], View]:
+    """Every page under `/o/<slug>/` carries it: members below the role get 403. The role stands on the view."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: OrganizationRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            held = request.actor.role
+            if held is None or held.rank < role.rank:
+                raise Forbidden(f"This needs the role {role.value}.", required=role.value)
+            return view(request, *args, **kwargs)
+
+        guarded.required_role = role  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
 
 
 class HasScope:

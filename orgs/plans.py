@@ -8,6 +8,16 @@ from typing import Any
 
 from dataxpipe.problems import PlanLimitReached
 
+FEATURES = ("branding", "sub_organizations", "dedicated_database")
+LIMITS = (
+    "pipelines",
+    "connections",
+    "requests_per_minute",
+    "events_per_minute",
+    "run_history_days",
+    "raw_event_days",
+    "storage_bytes",
+)
 Meter = Callable[[], int]
 
 
@@ -25,6 +35,8 @@ class Plan:
     run_history_days: int
     raw_event_days: int
     storage_bytes: int
+    support: str
+    features: frozenset[str] = frozenset()
 
     def limit(self, resource: str) -> int | None:
         value: int | None = getattr(self, resource)
@@ -34,9 +46,22 @@ class Plan:
 PLANS = {
     plan.name: plan
     for plan in (
-        Plan("free", "Free", 0, 3, 2, 100, 1_000, 30, 7, 1_000_000_000),
-        Plan("team", "Team", 49, 25, 10, 500, 10_000, 180, 30, 20_000_000_000),
-        Plan("business", "Business", 199, None, None, 2_000, 60_000, 730, 90, 200_000_000_000),
+        Plan("free", "Free", 0, 3, 2, 100, 1_000, 30, 7, 1_000_000_000, "community"),
+        Plan("team", "Team", 49, 25, 10, 500, 10_000, 180, 30, 20_000_000_000, "email", frozenset({"branding"})),
+        Plan(
+            "business",
+            "Business",
+            199,
+            None,
+            None,
+            2_000,
+            60_000,
+            730,
+            90,
+            200_000_000_000,
+            "priority",
+            frozenset(FEATURES),
+        ),
     )
 }
 
@@ -56,6 +81,11 @@ def limit_of(organization: Any, resource: str) -> int | None:
 def used(resource: str) -> int:
     """How many of `resource` the bound organization has now."""
     return _meters[resource]()
+
+
+def used_now() -> dict[str, int]:
+    """Every metered resource of the bound organization."""
+    return {resource: meter() for resource, meter in sorted(_meters.items())}
 
 
 def room(resource: str) -> int | None:

@@ -14,10 +14,11 @@ from dataxpipe.pagination import Page, paginate
 from dataxpipe.parsing import Negotiation, StrictJsonParser
 from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
 from dataxpipe.rendering import problem_of_database
-from orgs.actors import Actor
+from orgs.actors import Actor, client_address
 from orgs.authentication import note_use
 from orgs.models import Organization
 from orgs.permissions import Right
+from orgs.services.key_uses import Caller, record_use
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
 
 
@@ -36,14 +37,18 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     paged_actions: ClassVar[set[str]] = {"list"}
 
     _scope: ExitStack
+    _authenticated: Actor | None = None
+    _callers: set[Caller]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self._callers = set()
         try:
             with ExitStack() as self._scope:
                 response = super().dispatch(request, *args, **kwargs)
         except Error as error:
             response = self._refused_at_commit(error)
-        self._note_use()
+        if response.status_code < 500:
+            self._note_use()
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -52,6 +57,10 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
         self._scope.enter_context(tenant_scope(self.organization))
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        self._authenticated = request.auth  # type: ignore[assignment]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400 and is_scope_open():
@@ -65,6 +74,10 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     @property
     def organization(self) -> Organization:
         return self.request._request.organization  # type: ignore[attr-defined, no-any-return]
+
+    def note_caller(self, *, namespace: str, root_name: str = "", producer: str = "") -> None:
+        """Says for which jobs the key was used; without it only the client and its address are remembered."""
+        self._callers.add(self._caller(namespace, root_name, producer))
 
     def right(self) -> Right:
         return self.rights[self.action]
@@ -104,7 +117,13 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         return finalized
 
     def _note_use(self) -> None:
-        # Not the property, which would authenticate again whom it has just refused.
-        actor = getattr(self.request, "_auth", None)
-        if isinstance(actor, Actor) and actor.api_key is not None:
-            note_use(actor.api_key)
+        api_key = self._authenticated.api_key if self._authenticated else None
+        if api_key is None:
+            return
+        note_use(api_key)
+        for caller in self._callers or [self._caller()]:
+            record_use(api_key=api_key, caller=caller)
+
+    def _caller(self, namespace: str = "", root_name: str = "", producer: str = "") -> Caller:
+        agent = self.request.headers.get("User-Agent", "").partition(" ")[0]
+        return Caller(namespace, root_name, producer or agent, client_address(self.request._request))

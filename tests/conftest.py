@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from orgs.models import ApiKey, Organization, User
+from orgs.services import key_uses
 from orgs.tenancy import is_scope_open
 from tests.factories import ApiKeyFactory, MembershipFactory, OrganizationFactory, UserFactory
 
@@ -22,6 +23,11 @@ def django_db_modify_db_settings() -> None:
 
     settings_dict = connections["default"].settings_dict
     settings_dict.update(without_privileges(settings_dict))
+
+
+@pytest.fixture(autouse=True)
+def no_use_is_counted_from_an_earlier_test() -> None:
+    key_uses._counts.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from typing import Any
 
@@ -12,6 +13,11 @@ from uuid_utils.compat import uuid7 as _uuid7
 def uuid7() -> uuid.UUID:
     """A time-ordered UUID (RFC 9562), made here because PostgreSQL knows them only from version 18 on."""
     return _uuid7()
+
+
+def first_uuid7(at: datetime.datetime) -> uuid.UUID:
+    """The smallest id that can have been made at this millisecond: a time as a bound on ids."""
+    return uuid.UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 class OrganizationKey(models.ForeignKey):  # type: ignore[type-arg]

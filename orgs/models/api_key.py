@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -15,6 +16,13 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Neither revoked nor past its end."""
         now = now or timezone.now()
         return self.filter(revoked_at=None).exclude(expires_at__lte=now)
+
+    def named(self, text: str) -> ApiKeyQuerySet:
+        """By id as it stands in a URL; text that is no id finds nothing, at the same cost."""
+        try:
+            return self.filter(pk=uuid.UUID(text))
+        except ValueError:
+            return self.filter(pk=uuid.UUID(int=0))
 
 
 class ApiKey(models.Model):
@@ -52,6 +60,14 @@ class ApiKey(models.Model):
     def hint(self) -> str:
         """What may be shown of the key, for telling it from others: `dxp_a1b2…9xYz`."""
         return f"{self.first_characters}…{self.last_characters}"
+
+    @property
+    def status(self) -> str:
+        if self.revoked_at is not None:
+            return "revoked"
+        if not self.is_usable:
+            return "expired"
+        return "rotating" if self.is_rotating else "active"
 
     @property
     def is_rotating(self) -> bool:

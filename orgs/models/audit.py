@@ -1,9 +1,41 @@
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 from django.db import models
 
 from dataxpipe.postgres.fields import UUID7Key
-from orgs.tenancy import TenantModel
+from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet
+
+
+class AuditEventQuerySet(TenantQuerySet["AuditEvent"]):
+    def matching(self, **exact: str | None) -> Self:
+        """Narrowed by those of the given fields that are not None."""
+        return self.filter(**{name: value for name, value in exact.items() if value is not None})
+
+    def as_rows(self) -> Self:
+        """Everything a list shows, personal part and seal included, in one query of dicts."""
+        return self.values(  # type: ignore[return-value]
+            "id",
+            "created_at",
+            "action",
+            "actor_kind",
+            "actor_id",
+            "target_kind",
+            "target_id",
+            "target_label",
+            "before",
+            "after",
+            "request_id",
+            "person__label",
+            "person__ip_address",
+            "person__user_agent",
+            "seal__sequence",
+        )
+
+
+class AuditEventManager(TenantManager.from_queryset(AuditEventQuerySet)):  # type: ignore[misc]
+    pass
 
 
 class AuditEvent(TenantModel):
@@ -21,6 +53,8 @@ class AuditEvent(TenantModel):
     after = models.JSONField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     person_digest = models.BinaryField(max_length=32)
+
+    objects: ClassVar[AuditEventManager] = AuditEventManager()
 
     class Meta:
         indexes = [models.Index(fields=["organization", "action", "-id"], name="audit_event_by_action")]

@@ -30,6 +30,14 @@ RESERVED_SLUGS = frozenset(
 )
 
 
+# What an organization may choose for itself; the first value holds until it does.
+SETTINGS = {
+    "ingest_admission": ("all", "registered"),
+    "store_sql": ("all", "editors", "no"),
+    "store_source_code": ("all", "editors", "no"),
+}
+
+
 def validate_slug(slug: str) -> None:
     """A DNS label of 3 to 40 characters that is not reserved, since it also becomes a subdomain."""
     if not SLUG.fullmatch(slug):
@@ -67,16 +75,21 @@ class Organization(models.Model):
     def plan(self) -> Plan:
         return PLANS[self.plan_name]
 
+    def setting(self, name: str) -> str:
+        """The organization's choice for one of `SETTINGS`."""
+        value: str = self.settings.get(name, SETTINGS[name][0])
+        return value
+
     def get_absolute_url(self) -> str:
         return reverse("overview", kwargs={"slug": self.slug})
 
 
 class OrganizationSlug(models.Model):
-    """A slug an organization once had: it redirects for 90 days and is never issued to another."""
+    """Every slug an organization has or had: a former one redirects for 90 days, and none goes to another."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="former_slugs")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="slugs")
     slug = models.CharField(max_length=40, unique=True)
-    ended_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.slug

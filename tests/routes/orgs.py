@@ -1,3 +1,77 @@
-from tests.routes import Route
+from orgs.models import User
+from orgs.services.email_confirmation import token_for
+from tests.factories import ApiKeyFactory, UserFactory
+from tests.routes import ADMINISTER, ANYBODY, MEMBER, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
 
-ROUTES: list[Route] = []
+api_key = Id(lambda organization: ApiKeyFactory(organization=organization, scopes=["organization:admin"]).pk)
+rotating_key = Id(
+    lambda organization: (
+        ApiKeyFactory(organization=organization, successor=ApiKeyFactory(organization=organization)).pk
+    ),
+)
+named_key = Id(lambda organization: ApiKeyFactory(organization=organization, name="ci").pk)
+GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "no", "store_source_code": "no"}
+SOMEBODY = {"email": "somebody@example.com", "password": "correct horse battery"}
+
+
+def somebody(organization: object) -> None:
+    if not User.objects.filter(email=SOMEBODY["email"]).exists():
+        UserFactory(email=SOMEBODY["email"])
+
+
+class ConfirmationToken:
+    """Made when the path is, for the person that `somebody` has made."""
+
+    def __str__(self) -> str:
+        return token_for(User.objects.get(email=SOMEBODY["email"]))
+
+
+confirming = {"prepare": somebody, "token": ConfirmationToken()}
+new_organization = {"organization_name": "New", "slug": "brand-new"}
+SIGN_UP = {"email": "new@example.com", "password": "a long pass phrase", **new_organization}
+
+ROUTES = [
+    Route("GET /api/v1/organizations/me", READ_CATALOG),
+    Route("PATCH /api/v1/organizations/me", ADMINISTER, body={"name": "Acme Data"}),
+    Route("GET /api/v1/organizations/me/limits", PLAN),
+    Route("GET /api/v1/members/", READ_ORGANIZATION),
+    Route("GET /api/v1/api-keys/", READ_ORGANIZATION),
+    Route("POST /api/v1/api-keys/", ADMINISTER, body={"name": "ci", "scopes": ["organization:admin"]}),
+    Route("GET /api/v1/api-keys/{pk}", READ_ORGANIZATION, pk=api_key),
+    Route("DELETE /api/v1/api-keys/{pk}", ADMINISTER, pk=api_key),
+    Route("POST /api/v1/api-keys/{pk}/rotate", ADMINISTER, pk=api_key, body={}),
+    Route("POST /api/v1/api-keys/{pk}/end-overlap", ADMINISTER, pk=rotating_key),
+    Route("GET /api/v1/audit-events/", READ_ORGANIZATION),
+    Route("GET /api/v1/audit-events/verify", READ_ORGANIZATION),
+    Route("GET /", SIGNED_IN),
+    Route("GET /signup", ANYBODY),
+    Route(
+        "POST /signup", ANYBODY, body={"email": "new@example.com", "password": "a long pass phrase", **new_organization}
+    ),
+    Route("GET /login", ANYBODY),
+    Route("POST /login", ANYBODY, prepare=somebody, body=SOMEBODY),
+    Route("POST /logout", ANYBODY),
+    Route("POST /theme", ANYBODY, body={"theme": "dark"}),
+    Route("GET /confirm/{token}", ANYBODY, **confirming),
+    Route("POST /confirm/{token}", ANYBODY, **confirming),
+    Route("GET /account/", SIGNED_IN),
+    Route("POST /account/confirm", SIGNED_IN),
+    Route("GET /organizations", SIGNED_IN),
+    Route("GET /organizations/new", SIGNED_IN),
+    Route("POST /organizations/new", SIGNED_IN, body=new_organization),
+    Route("GET /o/{slug}/start/", MEMBER),
+    Route("POST /o/{slug}/start/", ADMINISTER),
+    Route("GET /o/{slug}/start/arrivals", MEMBER),
+    Route("GET /o/{slug}/settings/", ADMINISTER),
+    Route("POST /o/{slug}/settings/", ADMINISTER, body=GENERAL),
+    Route("POST /o/{slug}/settings/address", ADMINISTER, body={"slug": "acme-data"}),
+    Route("GET /o/{slug}/settings/members/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION, query={"rotate": api_key}),
+    Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION, query={"revoke": api_key}),
+    Route("POST /o/{slug}/settings/api-keys/", ADMINISTER, body={"name": "ci", "preset": "ci"}),
+    Route("POST /o/{slug}/settings/api-keys/{pk}/rotate", ADMINISTER, pk=api_key, body={"overlap_seconds": "0"}),
+    Route("POST /o/{slug}/settings/api-keys/{pk}/end-overlap", ADMINISTER, pk=rotating_key),
+    Route("POST /o/{slug}/settings/api-keys/{pk}/revoke", ADMINISTER, pk=named_key, body={"confirmation": "ci"}),
+    Route("GET /o/{slug}/settings/audit/", READ_ORGANIZATION),
+]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from orgs.permissions import EVERYDAY_SCOPES, PRESETS, SCOPES
+from orgs.services.api_keys import DEFAULT_OVERLAP, Limits
+
+DAY = 24 * 3600
+CUSTOM = "custom"
+PRESET_CHOICES = [
+    ("everyday", "Everyday: register pipelines, report runs, read"),
+    ("orchestrator", "Orchestrator: report runs, results and events"),
+    ("ci", "CI: plan, read and register pipelines"),
+    ("full", "Full: everything a key may do"),
+    (CUSTOM, "Choose the scopes"),
+]
+LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "365 days"), ("", "never")]
+OVERLAPS = [
+    (0, "Not at all", "stops at once"),
+    (DAY, "24 hours", ""),
+    (7 * DAY, "7 days", ""),
+    (30 * DAY, "30 days", ""),
+]
+
+
+class NewKeyForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        help_text="What uses it, so that you know later: airflow-prod, github-actions.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    preset = forms.ChoiceField(label="It may", choices=PRESET_CHOICES, initial="everyday", widget=forms.RadioSelect)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in SCOPES],
+        required=False,
+        help_text="Only with “Choose the scopes”.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    lifetime = forms.ChoiceField(label="Expires after", choices=LIFETIMES, initial="365", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("preset") == CUSTOM and not cleaned.get("scopes"):
+            self.add_error("scopes", "Choose at least one.")
+        return cleaned
+
+    def limits(self) -> Limits:
+        preset, days = self.cleaned_data["preset"], self.cleaned_data["lifetime"]
+        by_preset = {**PRESETS, "everyday": EVERYDAY_SCOPES}
+        return Limits(
+            scopes=by_preset.get(preset) or tuple(self.cleaned_data["scopes"]),
+            expires_at=timezone.now() + datetime.timedelta(days=int(days)) if days else None,
+        )
+
+
+class RotateKeyForm(forms.Form):
+    overlap_seconds = forms.TypedChoiceField(
+        choices=[(seconds, label) for seconds, label, _ in OVERLAPS],
+        coerce=int,
+        initial=int(DEFAULT_OVERLAP.total_seconds()),
+        widget=forms.RadioSelect,
+    )
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        """For the panel: each choice with the moment the old key would stop."""
+        now = timezone.now()
+        chosen = str(self["overlap_seconds"].value())
+        return [
+            {
+                "value": seconds,
+                "label": label,
+                "note": note,
+                "until": now + datetime.timedelta(seconds=seconds),
+                "is_chosen": str(seconds) == chosen,
+            }
+            for seconds, label, note in OVERLAPS
+        ]
+
+
+class RevokeKeyForm(forms.Form):
+    confirmation = forms.CharField(
+        label="Type the key's name", max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+
+    def clean_confirmation(self) -> str:
+        confirmation: str = self.cleaned_data["confirmation"]
+        if confirmation != self.name.strip():
+            raise forms.ValidationError(f"Type {self.name} to revoke it.")
+        return confirmation

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from orgs.models import Organization
+from orgs.models.organization import SETTINGS, validate_slug
+
+WORDS = {
+    "all": "everybody",
+    "editors": "editors, admins and owners",
+    "no": "nobody: it is not stored",
+    "registered": "registered pipelines only",
+}
+LABELS = {
+    "ingest_admission": ("Events may bring", "Whether an OpenLineage event of an unknown job makes a pipeline."),
+    "store_sql": ("SQL texts are shown to", "SQL that events carry in their facets."),
+    "store_source_code": ("Source code is shown to", "Source code that events carry in their facets."),
+}
+
+
+class OrganizationForm(forms.Form):
+    name = forms.CharField(max_length=100)
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        current = {name: organization.setting(name) for name in SETTINGS}
+        kwargs["initial"] = {"name": organization.name, **current}
+        super().__init__(*args, **kwargs)
+        for name, values in SETTINGS.items():
+            label, help_text = LABELS[name]
+            words = {**WORDS, "all": "any pipeline"} if name == "ingest_admission" else WORDS
+            choices = [(value, words[value]) for value in values]
+            self.fields[name] = forms.ChoiceField(label=label, help_text=help_text, choices=choices)
+
+    def settings(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in SETTINGS}
+
+
+class SlugForm(forms.Form):
+    slug = forms.CharField(
+        label="Address",
+        max_length=40,
+        help_text="The old address leads here for 90 days and is never given to another organization.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"].lower()
+        validate_slug(slug)
+        return slug

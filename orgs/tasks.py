@@ -1,0 +1,38 @@
+"""The worker's periodic tasks. `manage.py procrastinate worker` finds them by this module's name."""
+
+from __future__ import annotations
+
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from dataxpipe.postgres.partitions import WEEKS_AHEAD
+from orgs.services.due_work import run_due_work
+
+# The sixth field is seconds.
+EVERY_FIVE_SECONDS = "* * * * * */5"
+
+
+@app.periodic(cron=EVERY_FIVE_SECONDS)
+@app.task(name="run_due_work", queueing_lock="run_due_work")
+def work_off_marks(timestamp: int) -> None:
+    run_due_work()
+
+
+@app.periodic(cron="13 2 * * *")
+@app.task(name="add_partitions", queueing_lock="add_partitions")
+def add_partitions(timestamp: int) -> None:
+    """Eight weeks ahead, daily: a missing partition would refuse events."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT dataxpipe_add_partitions(partrelid::regclass, %s) FROM pg_partitioned_table"
+            " JOIN pg_class ON pg_class.oid = partrelid WHERE relnamespace = current_schema()::regnamespace",
+            [WEEKS_AHEAD],
+        )
+
+
+@app.periodic(cron="43 * * * *")
+@app.task(name="forget_ended_sessions", queueing_lock="forget_ended_sessions")
+def forget_ended_sessions(timestamp: int) -> None:
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
