@@ -12,6 +12,7 @@ from django.utils import timezone
 from catalog.models import (
     ColumnLink,
     ConnectionSecret,
+    DataKey,
     DatasetAlias,
     DatasetColumn,
     DiscoveredPipeline,
@@ -128,6 +129,14 @@ class ConnectionSecretFactory(TenantFactory):
     field = "password"
     key_id = "1"
     sealed = b"sealed"
+
+
+class DataKeyFactory(TenantFactory):
+    class Meta:
+        model = DataKey
+
+    key_id = "1"
+    wrapped = b"wrapped"
 
 
 class EventInboxFactory(TenantFactory):

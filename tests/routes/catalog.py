@@ -1,12 +1,58 @@
-from tests.factories import DatasetFactory, PipelineFactory
-from tests.routes import READ_CATALOG, Id, Route
+from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, StepFactory
+from tests.factories.rows import PipelineVersionFactory
+from tests.routes import ADMINISTER, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
 
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
 pipeline_name = Id(lambda organization: PipelineFactory(organization=organization).name, lambda: "no_such_pipeline")
+versioned = Id(lambda organization: PipelineVersionFactory(organization=organization, version="1").pipeline_id)
+with_step = Id(lambda organization: StepFactory(organization=organization).pipeline_id)
 dataset_id = Id(lambda organization: DatasetFactory(organization=organization).id)
 dataset_name = Id(lambda organization: DatasetFactory(organization=organization).name, lambda: "no_such_dataset")
+connection = Id(lambda organization: ConnectionFactory(organization=organization).slug, lambda: "no-such-connection")
+
+
+def free_name(factory_class, field: str) -> Id:
+    """A name that acme may still take, though globex has it."""
+
+    def make(organization):
+        if organization.slug == "acme":
+            return "acmes_own"
+        return getattr(factory_class(organization=organization), field)
+
+    return Id(make, lambda: "nobodys_yet")
+
+
+def spec(name="orders_sync", connection_ref=connection):
+    facts = {"description": "Orders", "owner": "data", "environment": "production", "schedule": None}
+    source = {"id": "raw", "type": "postgres", "object": "shop.orders", "load_mode": "full"}
+    return {"pipeline": {"name": name, **facts}, "sources": [{**source, "connection_ref": connection_ref}]}
+
+
+config = {"host": "warehouse.example.com", "port": 5432, "database": "analytics", "user": "reader"}
 
 ROUTES = [
+    Route("GET /api/v1/pipelines/", READ_CATALOG),
+    Route("POST /api/v1/pipelines/", WRITE_CATALOG, body=spec()),
+    Route("POST /api/v1/pipelines/", WRITE_CATALOG, body=spec(free_name(PipelineFactory, "name"))),
+    Route("POST /api/v1/pipelines/", PLAN, query={"dry_run": "true"}, body=spec()),
+    Route("POST /api/v1/pipelines/batch", WRITE_CATALOG, body=[spec()]),
+    Route("GET /api/v1/pipelines/{name}", READ_CATALOG, name=pipeline_id),
+    Route("GET /api/v1/pipelines/{name}", READ_CATALOG, name=pipeline_name),
+    Route("PATCH /api/v1/pipelines/{name}", WRITE_CATALOG, name=pipeline_id, body={"archived": True}),
+    Route("DELETE /api/v1/pipelines/{name}", ADMINISTER, name=pipeline_id),
+    Route("GET /api/v1/pipelines/{name}/versions/", READ_CATALOG, name=versioned),
+    Route("GET /api/v1/pipelines/{name}/versions/{version}", READ_CATALOG, name=versioned, version="1"),
+    Route("GET /api/v1/pipelines/{name}/versions/{a}/diff/{b}", READ_CATALOG, name=versioned, a="1", b="1"),
+    Route("GET /api/v1/pipelines/{name}/steps/", READ_CATALOG, name=with_step),
+    Route("GET /api/v1/connections/", READ_CATALOG),
+    Route(
+        "POST /api/v1/connections/",
+        WRITE_CONNECTIONS,
+        body={"id": free_name(ConnectionFactory, "slug"), "type": "postgres", "config": config},
+    ),
+    Route("GET /api/v1/connections/{id}", READ_CATALOG, id=connection),
+    Route("PATCH /api/v1/connections/{id}", WRITE_CONNECTIONS, id=connection, body={"description": "new"}),
+    Route("DELETE /api/v1/connections/{id}", WRITE_CONNECTIONS, id=connection),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"pipeline": pipeline_id}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"pipeline": pipeline_name}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"dataset": dataset_id}),
