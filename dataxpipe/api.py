@@ -1,11 +1,14 @@
 """The API's router: every path works with and without its trailing slash."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, re_path
 from rest_framework.routers import SimpleRouter
 
 from catalog.api.connections import ConnectionViewSet
+from catalog.api.datasets import DatasetViewSet
 from catalog.api.lineage import LineageViewSet
 from catalog.api.pipelines import PipelineViewSet
+from catalog.api.plans import PlanViewSet
+from catalog.api.schemas import ConnectionSchemaView, PipelineSchemaView
 from catalog.api.versions import StepViewSet, VersionViewSet
 from orgs.api.api_keys import ApiKeyViewSet
 from orgs.api.audit_events import AuditEventViewSet
@@ -21,7 +24,17 @@ router.register("organizations", OrganizationViewSet, basename="organization")
 router.register("pipelines", PipelineViewSet, basename="pipeline")
 router.register("pipelines/(?P<pipeline>[^/]+)/versions", VersionViewSet, basename="version")
 router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="step")
+router.register("plan", PlanViewSet, basename="plan")
+router.register("datasets", DatasetViewSet, basename="dataset")
 router.register("connections", ConnectionViewSet, basename="connection")
 router.register("lineage", LineageViewSet, basename="lineage")
 
-urlpatterns: list[URLPattern | URLResolver] = list(router.urls)
+urlpatterns: list[URLPattern | URLResolver] = [
+    *router.urls,
+    re_path(r"^schemas/pipeline\.json/?$", PipelineSchemaView.as_view(), name="pipeline-schema"),
+    re_path(
+        r"^schemas/connections/(?P<connection_type>[^/]+)\.json/?$",
+        ConnectionSchemaView.as_view(),
+        name="connection-schema",
+    ),
+]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,22 +21,20 @@ from dataxpipe.problems import NotFound
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet
 
-CONNECTION = inline_serializer(
-    "Connection",
-    {
-        "id": serializers.CharField(help_text="What specs call it in connection_ref."),
-        "type": serializers.CharField(),
-        "description": serializers.CharField(),
-        "config": serializers.DictField(
-            help_text='By the type\'s schema. A plain secret reads {"set": true, "updated_at": …}.'
-        ),
-        "namespaces": serializers.ListField(child=serializers.CharField()),
-        "created_at": serializers.DateTimeField(),
-        "updated_at": serializers.DateTimeField(),
-    },
-)
+
+class ConnectionSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="What specs call it in connection_ref.")
+    type = serializers.CharField()
+    description = serializers.CharField()
+    config = serializers.DictField(
+        help_text='By the type\'s schema. A plain secret reads {"set": true, "updated_at": …}.'
+    )
+    namespaces = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
 
 
+@extend_schema_field(OpenApiTypes.OBJECT)
 class ConfigField(serializers.Field):  # type: ignore[type-arg]
     """An object; the type's own schema checks what is in it."""
 
@@ -69,11 +68,11 @@ class ConnectionChanges(_Facts):
             OpenApiParameter("cursor", str),
             OpenApiParameter("limit", int, description="1 to 500, default 50."),
         ],
-        responses=page_of("Connection", CONNECTION),
+        responses=page_of(ConnectionSerializer),
     ),
-    create=extend_schema(request=NewConnection, responses={201: CONNECTION}),
-    retrieve=extend_schema(responses=CONNECTION),
-    partial_update=extend_schema(request=ConnectionChanges, responses=CONNECTION),
+    create=extend_schema(request=NewConnection, responses={201: ConnectionSerializer}),
+    retrieve=extend_schema(responses=ConnectionSerializer),
+    partial_update=extend_schema(request=ConnectionChanges, responses=ConnectionSerializer),
     destroy=extend_schema(responses={204: None}),
 )
 class ConnectionViewSet(TenantViewSet):

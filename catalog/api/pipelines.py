@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Case, IntegerField, Value, When
 from django.db.models.functions import Coalesce
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -16,9 +15,9 @@ from rest_framework.response import Response
 
 from catalog.api.queries import Query, called_pipeline
 from catalog.api.shapes import (
-    PIPELINE,
     PIPELINE_FIELDS,
-    VERSION,
+    PipelineSerializer,
+    VersionSerializer,
     page_of,
     pipeline_shape,
     row_of_pipeline,
@@ -59,17 +58,23 @@ ORDERINGS = {
     }.items()
 }
 
-REGISTRATION = inline_serializer(
-    "Registration",
-    {
-        "pipeline": PIPELINE,
-        "version": VERSION,
-        "created": serializers.BooleanField(help_text="The pipeline is new."),
-        "rolled_back": serializers.BooleanField(help_text="An older version is current again."),
-    },
-)
-BATCH = inline_serializer("RegistrationBatch", {"results": serializers.ListField(child=REGISTRATION)})
-SPEC = {"application/json": OpenApiTypes.OBJECT, "application/yaml": OpenApiTypes.OBJECT}
+
+class RegistrationSerializer(serializers.Serializer[Any]):
+    pipeline = PipelineSerializer()
+    version = VersionSerializer()
+    created = serializers.BooleanField(help_text="The pipeline is new.")
+    rolled_back = serializers.BooleanField(help_text="An older version is current again.")
+
+
+class RegistrationBatchSerializer(serializers.Serializer[Any]):
+    results = RegistrationSerializer(many=True)
+
+
+_SPEC = {"type": "object", "description": "A pipeline spec, by the JSON Schema at /api/v1/schemas/pipeline.json."}
+_SPECS = {"type": "array", "items": _SPEC, "minItems": 1, "maxItems": MAX_BATCH}
+SPEC = {"application/json": _SPEC, "application/yaml": _SPEC}
+SPECS = {"application/json": _SPECS, "application/yaml": _SPECS}
+SPEC_OR_SPECS = {media_type: {"oneOf": [_SPEC, _SPECS]} for media_type in SPEC}
 NAMESPACE = OpenApiParameter("namespace", str, description="Of the name or of the spec; default `default`.")
 DRY_RUN = OpenApiParameter("dry_run", bool, description="Answer as if, and write nothing. Needs `plan:read` only.")
 CHANGE_ENVIRONMENT = OpenApiParameter("change_environment", bool, description="Let the pipeline move.")
@@ -116,18 +121,20 @@ class PipelineChanges(StrictSerializer):
             OpenApiParameter("cursor", str),
             OpenApiParameter("limit", int, description="1 to 500, default 50."),
         ],
-        responses=page_of("Pipeline", PIPELINE),
+        responses=page_of(PipelineSerializer),
     ),
     create=extend_schema(
         parameters=[NAMESPACE, DRY_RUN, IF_CURRENT, CHANGE_ENVIRONMENT],
         request=SPEC,
-        responses={201: REGISTRATION, 200: REGISTRATION},
+        responses={201: RegistrationSerializer, 200: RegistrationSerializer},
     ),
-    retrieve=extend_schema(parameters=[NAMESPACE], responses=PIPELINE),
-    partial_update=extend_schema(parameters=[NAMESPACE], request=PipelineChanges, responses=PIPELINE),
+    retrieve=extend_schema(parameters=[NAMESPACE], responses=PipelineSerializer),
+    partial_update=extend_schema(parameters=[NAMESPACE], request=PipelineChanges, responses=PipelineSerializer),
     destroy=extend_schema(parameters=[NAMESPACE], responses={202: None}),
     batch=extend_schema(
-        parameters=[NAMESPACE, DRY_RUN, CHANGE_ENVIRONMENT], request=SPEC, responses={201: BATCH, 200: BATCH}
+        parameters=[NAMESPACE, DRY_RUN, CHANGE_ENVIRONMENT],
+        request=SPECS,
+        responses={201: RegistrationBatchSerializer, 200: RegistrationBatchSerializer},
     ),
 )
 class PipelineViewSet(TenantViewSet):

@@ -22,67 +22,71 @@ PIPELINE_FIELDS = (
 )  # fmt: skip
 VERSION_FIELDS = ("id", "version", "number", "digest", "source", "created_by_label", "created_at")
 
-OWNER = inline_serializer(
-    "Owner",
-    {
-        "name": serializers.CharField(),
-        "origin": serializers.ChoiceField(["person", "spec", "facet", "namespace"]),
-    },
-)
-LAST_RUN = inline_serializer(
-    "LastRun",
-    {
-        "id": serializers.UUIDField(),
-        "run_id": serializers.CharField(),
-        "status": serializers.CharField(),
-        "started_at": serializers.DateTimeField(allow_null=True),
-        "finished_at": serializers.DateTimeField(allow_null=True),
-        "duration_seconds": serializers.FloatField(allow_null=True),
-    },
-    allow_null=True,
-)
-PIPELINE = inline_serializer(
-    "Pipeline",
-    {
-        "id": serializers.UUIDField(),
-        "namespace": serializers.CharField(),
-        "name": serializers.CharField(),
-        "description": serializers.CharField(),
-        "owner": serializers.CharField(help_text="The first of the owners, or empty."),
-        "owners": serializers.ListField(child=OWNER),
-        "tags": serializers.ListField(child=serializers.CharField()),
-        "environment": serializers.CharField(),
-        "schedule": serializers.CharField(allow_null=True),
-        "timezone": serializers.CharField(),
-        "version": serializers.CharField(allow_null=True, help_text="The current one; null without a spec."),
-        "archived_at": serializers.DateTimeField(allow_null=True),
-        "health": serializers.ChoiceField(Health.values),
-        "health_since": serializers.DateTimeField(allow_null=True),
-        "health_reason": serializers.CharField(),
-        "last_run": LAST_RUN,
-        "next_expected_at": serializers.DateTimeField(allow_null=True),
-        "created_at": serializers.DateTimeField(allow_null=True),
-        "updated_at": serializers.DateTimeField(allow_null=True),
-    },
-)
-_VERSION: dict[str, Any] = {
-    "id": serializers.UUIDField(),
-    "version": serializers.CharField(),
-    "number": serializers.IntegerField(help_text="Counts up with every version of the pipeline."),
-    "digest": serializers.CharField(help_text="SHA-256 of the content, in hexadecimal."),
-    "source": serializers.DictField(help_text="Repository, commit, path and CI run, as sent."),
-    "created_by": serializers.CharField(),
-    "created_at": serializers.DateTimeField(allow_null=True),
-}
-VERSION = inline_serializer("PipelineVersion", _VERSION)
-VERSION_WITH_SPEC = inline_serializer("PipelineVersionWithSpec", {**_VERSION, "spec": serializers.DictField()})
+
+class OwnerSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    origin = serializers.ChoiceField(choices=["person", "spec", "facet", "namespace"])
 
 
-def page_of(name: str, child: Any) -> Any:
+class LastRunSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    run_id = serializers.CharField()
+    status = serializers.CharField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.FloatField(allow_null=True)
+
+
+class PipelineSerializer(serializers.Serializer[Any]):
+    """Describes the shape for OpenAPI; `pipeline_shape` makes it."""
+
+    id = serializers.UUIDField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    owner = serializers.CharField(help_text="The first of the owners, or empty.")
+    owners = OwnerSerializer(many=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    environment = serializers.CharField()
+    schedule = serializers.CharField(allow_null=True)
+    timezone = serializers.CharField()
+    version = serializers.CharField(allow_null=True, help_text="The current one; null without a spec.")
+    archived_at = serializers.DateTimeField(allow_null=True)
+    health = serializers.ChoiceField(choices=Health.values)
+    health_since = serializers.DateTimeField(allow_null=True)
+    health_reason = serializers.CharField()
+    last_run = LastRunSerializer(allow_null=True)
+    next_expected_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PipelineReferenceSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    version = serializers.CharField()
+    number = serializers.IntegerField(help_text="Counts up with every version of the pipeline.")
+    digest = serializers.CharField(help_text="SHA-256 of the content, in hexadecimal.")
+    source = serializers.DictField(help_text="Repository, commit, path and CI run, as sent.")  # type: ignore[assignment]
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class VersionWithSpecSerializer(VersionSerializer):
+    spec = serializers.DictField()
+
+
+def page_of(row: type[serializers.Serializer[Any]]) -> Any:
+    """The shape of a page of such rows."""
     return inline_serializer(
-        f"{name}Page",
+        f"{row.__name__.removesuffix('Serializer')}Page",
         {
-            "results": serializers.ListField(child=child),
+            "results": row(many=True),
             "next": serializers.URLField(allow_null=True),
             "previous": serializers.URLField(allow_null=True),
         },

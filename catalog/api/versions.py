@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.queries import Query, called_pipeline
-from catalog.api.shapes import VERSION, VERSION_FIELDS, VERSION_WITH_SPEC, page_of, version_shape
+from catalog.api.shapes import VERSION_FIELDS, VersionSerializer, VersionWithSpecSerializer, page_of, version_shape
 from catalog.models import Pipeline, PipelineVersion, Step
 from catalog.spec.diff import diff_specs
 from dataxpipe.problems import NotFound
@@ -19,36 +19,32 @@ from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet
 
 NAMESPACE = OpenApiParameter("namespace", str, description="Of the pipeline's name; default `default`.")
-CHANGE = inline_serializer(
-    "SpecChange",
-    {
-        "path": serializers.CharField(help_text="A JSON pointer in which list entries go by their id or name."),
-        "kind": serializers.ChoiceField(["added", "removed", "changed"]),
-        "before": serializers.JSONField(allow_null=True),
-        "after": serializers.JSONField(allow_null=True),
-    },
-)
-DIFF = inline_serializer(
-    "SpecDiff",
-    {
-        "from": serializers.CharField(),
-        "to": serializers.CharField(),
-        "changes": serializers.ListField(child=CHANGE),
-    },
-)
-STEP = inline_serializer(
-    "Step",
-    {
-        "id": serializers.UUIDField(),
-        "namespace": serializers.CharField(help_text="Of the OpenLineage job; empty for a transform of the spec."),
-        "name": serializers.CharField(),
-        "kind": serializers.CharField(),
-        "description": serializers.CharField(),
-        "code_ref": serializers.CharField(),
-        "created_at": serializers.DateTimeField(),
-        "ended_at": serializers.DateTimeField(allow_null=True),
-    },
-)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField(help_text="A JSON pointer in which list entries go by their id or name.")
+    kind = serializers.ChoiceField(choices=["added", "removed", "changed"])
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)
+
+
+class DiffSerializer(serializers.Serializer[Any]):
+    to = serializers.CharField()
+    changes = ChangeSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": serializers.CharField(), **super().get_fields()}
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    namespace = serializers.CharField(help_text="Of the OpenLineage job; empty for a transform of the spec.")
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    description = serializers.CharField()
+    code_ref = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
 
 
 class PartOfPipeline(TenantViewSet):
@@ -62,10 +58,10 @@ class PartOfPipeline(TenantViewSet):
 @extend_schema_view(
     list=extend_schema(
         parameters=[NAMESPACE, OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
-        responses=page_of("PipelineVersion", VERSION),
+        responses=page_of(VersionSerializer),
     ),
-    retrieve=extend_schema(parameters=[NAMESPACE], responses=VERSION_WITH_SPEC),
-    diff=extend_schema(parameters=[NAMESPACE], responses=DIFF),
+    retrieve=extend_schema(parameters=[NAMESPACE], responses=VersionWithSpecSerializer),
+    diff=extend_schema(parameters=[NAMESPACE], responses=DiffSerializer),
 )
 class VersionViewSet(PartOfPipeline):
     rights: ClassVar[dict[str, Right]] = {
@@ -115,7 +111,7 @@ class VersionViewSet(PartOfPipeline):
             OpenApiParameter("cursor", str),
             OpenApiParameter("limit", int),
         ],
-        responses=page_of("Step", STEP),
+        responses=page_of(StepSerializer),
     )
 )
 class StepViewSet(PartOfPipeline):

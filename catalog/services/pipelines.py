@@ -31,7 +31,7 @@ from catalog.services.registration import (
     decide,
     find_pipelines,
     is_current,
-    read_candidates,
+    read_specs,
     require_agreement,
     require_valid,
 )
@@ -127,8 +127,7 @@ def _register(
     change_environment: bool,
     dry_run: bool,
 ) -> list[Registration]:
-    candidates, errors = read_candidates(documents, namespace=namespace, pointers=pointers, lock=not dry_run)
-    require_valid(errors)
+    candidates = require_valid(read_specs(documents, namespace=namespace, pointers=pointers, lock=not dry_run))
     pipelines = find_pipelines(candidates)
     if any(_may_change(candidate, pipelines) for candidate in candidates):
         # First the organization's row, then the pipelines': one order for everybody.

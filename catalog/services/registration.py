@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -55,6 +54,15 @@ class Candidate:
         return identity_of(self.spec.namespace, self.spec.name)
 
 
+@dataclass(slots=True)
+class Reading:
+    """A document as sent: the valid spec it holds, or everything that is wrong with it."""
+
+    pointer: str
+    candidate: Candidate | None
+    errors: list[FieldError] = field(default_factory=list)
+
+
 class Outcome(enum.Enum):
     """What registering a spec does to its pipeline."""
 
@@ -97,31 +105,53 @@ class Decision:
         return self.outcome is not Outcome.UNCHANGED or self.is_returning
 
 
-def read_candidates(
+def read_specs(
     documents: Sequence[Any],
     *,
     namespace: str | None = None,
     pointers: Sequence[str],
     lock: bool = False,
-) -> tuple[list[Candidate], list[FieldError]]:
-    """The valid specs, and every error of the others. `lock` keeps their connections from being deleted meanwhile."""
+) -> list[Reading]:
+    """What each document says. `lock` keeps the connections they name from being deleted or changed meanwhile."""
     connections = load_connections({ref for document in documents for ref in connection_refs(document)}, lock=lock)
-    candidates: list[Candidate] = []
-    errors: list[FieldError] = []
-    for document, pointer in zip(documents, pointers, strict=True):
-        spec, found = collect_errors(document, connections, namespace=namespace)
-        if spec is not None:
-            datasets, found = name_datasets(spec, connections)
-            candidates.append(Candidate(pointer, spec, content_digest(spec), datasets))
-        errors += [_prefixed(error, pointer) for error in found]
-    errors += _repeated(candidates)
-    return candidates, errors
+    readings = [
+        _read(document, pointer, namespace, connections) for document, pointer in zip(documents, pointers, strict=True)
+    ]
+    _refuse_repetitions(readings)
+    return readings
 
 
-def require_valid(errors: Sequence[FieldError]) -> None:
+def require_valid(readings: Sequence[Reading]) -> list[Candidate]:
+    """All of them, or `SpecInvalid` with every error."""
+    errors = [error for reading in readings for error in reading.errors]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise SpecInvalid(f"{errors[0].detail}{more}", errors=errors[:MAX_ERRORS])
+    return [reading.candidate for reading in readings if reading.candidate is not None]
+
+
+def _read(document: Any, pointer: str, namespace: str | None, connections: Mapping[str, ConnectionInfo]) -> Reading:
+    spec, errors = collect_errors(document, connections, namespace=namespace)
+    datasets: dict[str, DatasetKey] = {}
+    if spec is not None:
+        datasets, errors = name_datasets(spec, connections)
+    if spec is None or errors:
+        return Reading(pointer, None, [_prefixed(error, pointer) for error in errors])
+    return Reading(pointer, Candidate(pointer, spec, content_digest(spec), datasets))
+
+
+def _refuse_repetitions(readings: Iterable[Reading]) -> None:
+    """A batch names every pipeline once."""
+    seen: set[bytes] = set()
+    for reading in readings:
+        if reading.candidate is None:
+            continue
+        if reading.candidate.identity in seen:
+            detail = f"{reading.candidate.spec.name} stands in this batch twice. Send one of them."
+            reading.errors.append(FieldError("duplicate", detail, pointer=f"{reading.pointer}/pipeline/name"))
+            reading.candidate = None
+        else:
+            seen.add(reading.candidate.identity)
 
 
 def load_connections(slugs: Iterable[str], *, lock: bool = False) -> dict[str, ConnectionInfo]:
@@ -324,16 +354,6 @@ def _claimed_jobs(
                 pointer = f"{candidate.pointer}/openlineage/{index}"
                 errors.setdefault(candidate.identity, []).append(FieldError("job_claimed", detail, pointer=pointer))
     return errors
-
-
-def _repeated(candidates: Sequence[Candidate]) -> Iterable[FieldError]:
-    """A batch names every pipeline once."""
-    seen: Counter[bytes] = Counter()
-    for candidate in candidates:
-        seen[candidate.identity] += 1
-        if seen[candidate.identity] == 2:
-            detail = f"{candidate.spec.name} stands in this batch twice. Send one of them."
-            yield FieldError("duplicate", detail, pointer=f"{candidate.pointer}/pipeline/name")
 
 
 def _prefixed(error: FieldError, pointer: str) -> FieldError:
