@@ -15,7 +15,7 @@ from tests.factories import ApiKeyFactory, MembershipFactory, OrganizationFactor
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """A privileged DATAXPIPE_DB serves as administrator; the tests run as the role derived from it."""
     from django.db import connections
 
