@@ -6,7 +6,11 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.models import Connection, Pipeline
+        from catalog.services.run_book import MARK_LOST_RUNS
+        from catalog.services.runs import mark_lost_runs
+        from orgs import due
         from orgs.plans import register_meter
 
         register_meter("pipelines", lambda: int(Pipeline.objects.counted().count()))
         register_meter("connections", lambda: int(Connection.objects.count()))
+        due.register_handler(MARK_LOST_RUNS, mark_lost_runs)

@@ -3,11 +3,13 @@
 from django.urls import URLPattern, URLResolver, re_path
 from rest_framework.routers import SimpleRouter
 
+from catalog.api.checks import CheckViewSet, PipelineCheckViewSet
 from catalog.api.connections import ConnectionViewSet
 from catalog.api.datasets import DatasetViewSet
 from catalog.api.lineage import LineageViewSet
 from catalog.api.pipelines import PipelineViewSet
 from catalog.api.plans import PlanViewSet
+from catalog.api.runs import PipelineRunViewSet, RunViewSet
 from catalog.api.schemas import ConnectionSchemaView, PipelineSchemaView
 from catalog.api.versions import StepViewSet, VersionViewSet
 from orgs.api.api_keys import ApiKeyViewSet
@@ -27,6 +29,10 @@ router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="st
 router.register("plan", PlanViewSet, basename="plan")
 router.register("datasets", DatasetViewSet, basename="dataset")
 router.register("connections", ConnectionViewSet, basename="connection")
+router.register("pipelines/(?P<pipeline>[^/]+)/runs", PipelineRunViewSet, basename="pipeline-run")
+router.register("pipelines/(?P<pipeline>[^/]+)/checks", PipelineCheckViewSet, basename="pipeline-check")
+router.register("runs", RunViewSet, basename="run")
+router.register("checks", CheckViewSet, basename="check")
 router.register("lineage", LineageViewSet, basename="lineage")
 
 urlpatterns: list[URLPattern | URLResolver] = [

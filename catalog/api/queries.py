@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import QueryDict
+from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 
 from catalog.models import Pipeline
@@ -37,6 +39,33 @@ class Query:
             self.refuse(name, f"One of {', '.join(choices)}.")
             return None
         return value
+
+    def choices(self, name: str, choices: tuple[str, ...]) -> list[str]:
+        values = self.parameters.getlist(name)
+        if all(value in choices for value in values):
+            return values
+        self.refuse(name, f"Each is one of {', '.join(choices)}.")
+        return []
+
+    def instant(self, name: str) -> datetime.datetime | None:
+        text = self.parameters.get(name)
+        if text is None:
+            return None
+        try:
+            moment = parse_datetime(text)
+            if moment is not None and moment.tzinfo is not None:
+                return moment.astimezone(datetime.UTC)
+        except (ValueError, OverflowError):
+            pass
+        self.refuse(name, "An RFC 3339 time with an offset, such as 2026-01-31T06:00:00Z.")
+        return None
+
+    def uuid(self, name: str) -> UUID | None:
+        text = self.parameters.get(name)
+        found = as_uuid(text) if text is not None else None
+        if text is not None and found is None:
+            self.refuse(name, "An id is needed, as the API answers it.")
+        return found
 
     def flag(self, name: str) -> bool:
         return self.choice(name, ("true", "false")) == "true"

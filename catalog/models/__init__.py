@@ -14,12 +14,13 @@ from catalog.models.pipeline import (
     PipelineTag,
     PipelineVersion,
 )
-from catalog.models.run import ENDED, Run, RunStatus
+from catalog.models.run import ENDED, LIVE, Run, RunStatus
 from catalog.models.step import Step
 
 __all__ = [
     "ENDED",
     "HEALTH_ORDER",
+    "LIVE",
     "Check",
     "CheckResult",
     "ColumnLink",

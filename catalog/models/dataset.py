@@ -51,7 +51,12 @@ class Dataset(TenantModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "identity"], name="dataset_identity")]
-        indexes = [models.Index(fields=["organization", "name", "id"], name="dataset_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name", "id"], name="dataset_by_name"),
+            models.Index(
+                fields=["organization", "id"], name="dataset_failing", condition=models.Q(failing_check_count__gt=0)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

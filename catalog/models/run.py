@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.db import models
 from django.urls import reverse
@@ -21,6 +22,7 @@ class RunStatus(models.TextChoices):
     LOST = "lost"
 
 
+LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.ABORTED, RunStatus.SKIPPED, RunStatus.LOST)
 
 
@@ -36,8 +38,27 @@ class RunQuerySet(TenantQuerySet["Run"]):
     def ended(self) -> Self:
         return self.filter(status__in=ENDED)
 
+    def live(self) -> Self:
+        """Queued or running, as far as is known."""
+        return self.filter(status__in=LIVE)
+
+    def with_id(self, run_id: UUID) -> Self:
+        """By public id, or by the UUID that OpenLineage knows the run by."""
+        return self.filter(_has_id(run_id))
+
+    def called(self, run_id: str) -> Self:
+        """By what an orchestrator calls it, or by id."""
+        try:
+            return self.filter(models.Q(run_id=run_id) | _has_id(UUID(run_id)))
+        except ValueError:
+            return self.filter(run_id=run_id)
+
     def newest_first(self) -> Self:
         return self.order_by("-occurred_at", "-id")
+
+
+def _has_id(run_id: UUID) -> models.Q:
+    return models.Q(id=run_id) | models.Q(openlineage_id=run_id, openlineage_id__isnull=False)
 
 
 class RunManager(TenantManager.from_queryset(RunQuerySet)):  # type: ignore[misc]
@@ -49,7 +70,8 @@ class Run(TenantModel):
 
     `reported_status` is what the orchestrator said last, by event time; `status` also knows the checks of the
     run, the end of its parent and silence, and `cause` says which of these decided. `occurred_at` orders lists:
-    the start, or the nominal start, or when it was first heard of.
+    the start, or the nominal start, or when it was first heard of. `last_event_at` is the latest time any report
+    speaks of; without one only a child run or a check result has named the run.
     """
 
     id = UUID7Key()
@@ -70,6 +92,7 @@ class Run(TenantModel):
     has_failed_check = models.BooleanField(default=False)
     parent_ended_at = models.DateTimeField(null=True)
     lost_at = models.DateTimeField(null=True)
+    last_event_at = models.DateTimeField(null=True)
     occurred_at = models.DateTimeField()
     nominal_start_at = models.DateTimeField(null=True)
     nominal_end_at = models.DateTimeField(null=True)
@@ -103,6 +126,11 @@ class Run(TenantModel):
                 fields=["organization", "status", "-occurred_at", "-id"],
                 name="run_by_status",
                 condition=models.Q(step=None),
+            ),
+            models.Index(
+                fields=["organization", "last_event_at"],
+                name="run_live",
+                condition=models.Q(status__in=["queued", "running"]),
             ),
             models.Index(fields=["organization", "run_id"], name="run_by_run_id"),
             models.Index(

@@ -1,6 +1,6 @@
-from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, StepFactory
+from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, RunFactory, StepFactory
 from tests.factories.rows import PipelineVersionFactory
-from tests.routes import ADMINISTER, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
+from tests.routes import ADMINISTER, INGEST, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
 
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
 pipeline_name = Id(lambda organization: PipelineFactory(organization=organization).name, lambda: "no_such_pipeline")
@@ -9,6 +9,7 @@ with_step = Id(lambda organization: StepFactory(organization=organization).pipel
 dataset_id = Id(lambda organization: DatasetFactory(organization=organization).id)
 dataset_name = Id(lambda organization: DatasetFactory(organization=organization).name, lambda: "no_such_dataset")
 connection = Id(lambda organization: ConnectionFactory(organization=organization).slug, lambda: "no-such-connection")
+run_id = Id(lambda organization: RunFactory(organization=organization).id)
 
 
 def free_name(factory_class, field: str) -> Id:
@@ -57,4 +58,37 @@ ROUTES = [
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"pipeline": pipeline_name}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"dataset": dataset_id}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"dataset": dataset_name}),
+    Route("GET /api/v1/runs/", READ_CATALOG, query={"pipeline": pipeline_id, "run_id": run_id}),
+    Route("GET /api/v1/runs/", READ_CATALOG, query={"pipeline": pipeline_name}),
+    Route("POST /api/v1/runs/", INGEST, body={"pipeline_id": pipeline_id, "status": "success", "run_id": "daily"}),
+    Route("POST /api/v1/runs/", INGEST, body={"pipeline_id": pipeline_name, "status": "success", "run_id": "daily"}),
+    Route(
+        "POST /api/v1/runs/",
+        INGEST,
+        body={
+            "pipeline_id": pipeline_id,
+            "status": "success",
+            "finished_at": "2026-03-01T06:00:00Z",
+            "run_id": "r",
+            "step": "load",
+            "parent_run_id": run_id,
+        },
+    ),
+    Route("GET /api/v1/runs/{run}", READ_CATALOG, run=run_id),
+    Route("PATCH /api/v1/runs/{run}", INGEST, run=run_id, body={"status": "failed"}),
+    Route("GET /api/v1/pipelines/{pipeline}/runs/", READ_CATALOG, pipeline=pipeline_id),
+    Route("GET /api/v1/pipelines/{pipeline}/checks/", READ_CATALOG, pipeline=pipeline_name),
+    Route("GET /api/v1/checks/", READ_CATALOG, query={"pipeline": pipeline_id, "dataset": dataset_id}),
+    Route("GET /api/v1/checks/results", READ_CATALOG, query={"pipeline": pipeline_name, "run_id": run_id}),
+    Route("GET /api/v1/checks/results", READ_CATALOG, query={"dataset": dataset_id}),
+    Route(
+        "POST /api/v1/checks/results",
+        INGEST,
+        body={"pipeline_id": pipeline_id, "check_id": "not_null", "status": "fail", "dataset": dataset_id},
+    ),
+    Route(
+        "POST /api/v1/checks/results",
+        INGEST,
+        body=[{"pipeline_id": pipeline_name, "check_id": "not_null", "status": "fail", "run_id": "daily"}],
+    ),
 ]

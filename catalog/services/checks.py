@@ -1,0 +1,225 @@
+"""Recording what checks found: of a run, or of a dataset at an instant."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from catalog.models import Check, CheckResult, ResultStatus, Run, Severity, identity_of
+from catalog.services.at_risk import lock_at_risk, refresh_checks, refresh_failing_datasets
+from catalog.services.run_book import lock_pipelines, mention_runs, set_failed_checks
+from catalog.services.run_reports import RunKey
+from dataxpipe.postgres.bulk import update_rows
+from dataxpipe.problems import Conflict
+
+FAILING = (ResultStatus.FAIL, ResultStatus.ERROR)
+_RANK = {ResultStatus.SKIPPED: 0, ResultStatus.PASS: 1, ResultStatus.ERROR: 2, ResultStatus.FAIL: 3}
+_SAID = (
+    "status",
+    "severity",
+    "executed_at",
+    "rows_checked",
+    "rows_failed",
+    "value",
+    "threshold",
+    "message",
+    "dataset_id",
+)
+
+
+class CheckOfAnotherDataset(Conflict):
+    slug = "check-of-another-dataset"
+    title = "The check is about another dataset"
+    about = "A check keeps the dataset it was declared or first posted for. Give a check of another dataset its own id."
+
+
+@dataclass(frozen=True, slots=True)
+class ResultReport:
+    """One outcome of a check of a pipeline, for `record_results`.
+
+    `scope` and `column` tell observed assertions of one name apart: the dataset's id as text, and the column;
+    both are empty for declared and posted checks. `severity` None is the check's own. `is_dated` is false when
+    `executed_at` is only the time of arrival.
+    """
+
+    pipeline_id: UUID
+    check_id: str
+    status: str
+    executed_at: datetime.datetime
+    is_dated: bool = True
+    run: RunKey | None = None
+    dataset_id: UUID | None = None
+    severity: str | None = None
+    scope: str = ""
+    column: str = ""
+    origin: str = Check.Origin.POSTED
+    rows_checked: int | None = None
+    rows_failed: int | None = None
+    value: str = ""
+    threshold: str = ""
+    message: str = ""
+
+    @property
+    def identity(self) -> bytes:
+        return identity_of(self.scope, self.column, self.check_id)
+
+    @property
+    def check_key(self) -> tuple[UUID, bytes]:
+        return self.pipeline_id, self.identity
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedResult:
+    """`is_created` is false for a repeat, and for a newer outcome of the same check and run, which replaces it."""
+
+    result: CheckResult
+    check: Check
+    run: Run | None
+    is_created: bool
+
+
+def record_results(reports: Sequence[ResultReport]) -> list[RecordedResult]:
+    """Records results of any pipelines and answers in their order; the outcome does not depend on it.
+
+    Checks and runs not known yet appear. A run fails with cause `check` while an error check of it fails; a
+    dataset whose error check fails puts the pipelines downstream at risk. 10 statements whatever the number, and
+    those of `refresh_at_risk` when a check turns. Lineage, pipelines and datasets must exist.
+    """
+    if _may_turn(reports):
+        lock_at_risk()
+    lock_pipelines(report.pipeline_id for report in reports)
+    runs = mention_runs(report.run for report in reports if report.run)
+    shelf = _Shelf(reports, runs)
+    recorded = [shelf.put(report) for report in reports]
+    shelf.write()
+    touched = {one.run.id for one in recorded if one.run is not None}
+    if touched:
+        set_failed_checks(_failed_checks(touched))
+    refresh_checks({one.check.id for one in recorded})
+    refresh_failing_datasets(check.dataset_id for check in shelf.changed_checks.values() if check.dataset_id)
+    return recorded
+
+
+def _may_turn(reports: Sequence[ResultReport]) -> bool:
+    """Whether a check may begin or cease to fail: a guess, made before anything is locked."""
+    known = Check.objects.filter(_is_one_of(reports)).values_list("pipeline_id", "identity", "failing_since")
+    failing = {(pipeline_id, bytes(identity)) for pipeline_id, identity, since in known if since is not None}
+    return any((report.status in FAILING) != (report.check_key in failing) for report in reports)
+
+
+def _is_one_of(reports: Iterable[ResultReport]) -> Q:
+    keys = list(reports)
+    return Q(pipeline_id__in={key.pipeline_id for key in keys}, identity__in={key.identity for key in keys})
+
+
+def _failed_checks(run_ids: Iterable[UUID]) -> dict[UUID, bool]:
+    failing = CheckResult.objects.filter(run_id__in=run_ids, severity=Severity.ERROR, status__in=FAILING)
+    failed = set(failing.values_list("run_id", flat=True))
+    return {run_id: run_id in failed for run_id in run_ids}
+
+
+class _Shelf:
+    """The checks and results of one batch."""
+
+    def __init__(self, reports: Sequence[ResultReport], runs: dict[RunKey, Run]) -> None:
+        self.runs = runs
+        self.new_checks: list[Check] = []
+        self.changed_checks: dict[UUID, Check] = {}
+        self.new: list[CheckResult] = []
+        self.changed: dict[UUID, CheckResult] = {}
+        self.checks: dict[tuple[UUID, bytes], Check] = {
+            (check.pipeline_id, bytes(check.identity)): check for check in Check.objects.filter(_is_one_of(reports))
+        }
+        self.results = {_key(result): result for result in self._stored(reports)}
+
+    def put(self, report: ResultReport) -> RecordedResult:
+        check = self._check(report)
+        run = self.runs[report.run] if report.run else None
+        result = _result(report, check, run)
+        known = self.results.setdefault(_key(result), result)
+        if known is result:
+            self.new.append(result)
+        elif (report.is_dated or known.status != result.status) and _rank(result) > _rank(known):
+            for name in _SAID:
+                setattr(known, name, getattr(result, name))
+            self.changed[known.id] = known
+        return RecordedResult(known, check, run, is_created=known is result)
+
+    def write(self) -> None:
+        new_results = {result.id for result in self.new}
+        new_checks = {check.id for check in self.new_checks}
+        Check.objects.bulk_create(sorted(self.new_checks, key=lambda check: (check.pipeline_id, check.identity)))
+        changed = (check for id_, check in self.changed_checks.items() if id_ not in new_checks)
+        update_rows(changed, ["dataset_id", "severity", "origin", "ended_at"])
+        CheckResult.objects.bulk_create(sorted(self.new, key=lambda result: result.id))
+        update_rows((result for id_, result in self.changed.items() if id_ not in new_results), _SAID)
+
+    def _check(self, report: ResultReport) -> Check:
+        check = self.checks.get(report.check_key)
+        if check is None:
+            check = self.checks[report.check_key] = Check(
+                pipeline_id=report.pipeline_id,
+                check_id=report.check_id,
+                identity=report.identity,
+                column=report.column,
+                dataset_id=report.dataset_id,
+                severity=report.severity or Severity.ERROR,
+                origin=report.origin,
+            )
+            self.new_checks.append(check)
+            return check
+        if check.ended_at is not None:  # no longer declared, and still run
+            self._change(check, ended_at=None, origin=report.origin)
+        if report.severity and check.origin != Check.Origin.SPEC:
+            self._change(check, severity=report.severity)
+        if report.dataset_id and check.dataset_id is None:
+            self._change(check, dataset_id=report.dataset_id)
+        if report.dataset_id not in (None, check.dataset_id):
+            raise CheckOfAnotherDataset(f"The check {check.check_id} is about another dataset of the pipeline.")
+        return check
+
+    def _change(self, check: Check, **values: Any) -> None:
+        for name, value in values.items():
+            if getattr(check, name) != value:
+                setattr(check, name, value)
+                self.changed_checks[check.id] = check
+
+    def _stored(self, reports: Sequence[ResultReport]) -> Any:
+        checks = [check.id for check in self.checks.values()]
+        if not checks:
+            return []
+        of_runs = Q(run_id__in={run.id for run in self.runs.values()})
+        of_times = Q(run=None, executed_at__in={report.executed_at for report in reports})
+        return CheckResult.objects.filter(of_runs | of_times, check_rule_id__in=checks)
+
+
+def _result(report: ResultReport, check: Check, run: Run | None) -> CheckResult:
+    return CheckResult(
+        check_rule=check,
+        pipeline_id=report.pipeline_id,
+        run=run,
+        dataset_id=check.dataset_id,
+        status=report.status,
+        severity=check.severity,
+        executed_at=report.executed_at,
+        rows_checked=report.rows_checked,
+        rows_failed=report.rows_failed,
+        value=report.value,
+        threshold=report.threshold,
+        message=report.message,
+    )
+
+
+def _key(result: CheckResult) -> tuple[Any, ...]:
+    """One result for each check and run, or instant when it belongs to no run."""
+    return result.check_rule_id, result.run_id, None if result.run_id else result.executed_at
+
+
+def _rank(result: CheckResult) -> tuple[Any, ...]:
+    """Which of two outcomes of one check and run counts: the later, the worse at one instant; skipped never."""
+    return result.status != ResultStatus.SKIPPED, result.executed_at, _RANK[ResultStatus(result.status)]
