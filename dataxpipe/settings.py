@@ -218,7 +218,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["orgs.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["dataxpipe.rendering.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["dataxpipe.parsing.StrictJsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "dataxpipe.openapi.TenantSchema",
     "EXCEPTION_HANDLER": "dataxpipe.rendering.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -233,6 +233,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "dataxpipe.openapi.describe_problems",
+    ],
 }
 
 # Logging

@@ -2,12 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from dataxpipe import documentation
 from dataxpipe.errors import no_such_address
 from dataxpipe.health import healthz, readyz
 from orgs.tenancy import CONTROL_TABLES
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^api/v1/schema/?$", documentation.schema, name="schema"),
+    re_path(r"^api/docs/?$", documentation.api_docs, name="api_docs"),
     path("api/v1/", include("dataxpipe.api")),
+    path("problems/", documentation.problems, name="problems"),
+    path("problems/<slug:slug>", documentation.problem, name="problem"),
     re_path(r"^healthz/?$", healthz),
     re_path(r"^readyz/?$", readyz, {"control_tables": CONTROL_TABLES}),
     path("", include("orgs.urls")),

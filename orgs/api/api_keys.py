@@ -97,18 +97,17 @@ class ApiKeyViewSet(TenantViewSet):
         "destroy": Right.ADMINISTER,
     }
 
-    @extend_schema(operation_id="api_key_list", responses=ApiKeySerializer(many=True))
+    @extend_schema(responses=ApiKeySerializer(many=True))
     def list(self, request: Request) -> Response:
         """Every key that was ever made, the newest first."""
         page = self.page(self.organization.api_keys.all(), ["-created_at", "-id"])
         return Response(page.as_dict() | {"results": [key_as_dict(api_key) for api_key in page.rows]})
 
-    @extend_schema(operation_id="api_key_retrieve", responses=ApiKeySerializer)
+    @extend_schema(responses=ApiKeySerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(key_as_dict(self._key(pk)))
 
     @extend_schema(
-        operation_id="api_key_create",
         request=NewApiKey,
         responses={201: IssuedKeySerializer},
         parameters=[IDEMPOTENCY_KEY],
@@ -126,7 +125,6 @@ class ApiKeyViewSet(TenantViewSet):
         return issued_answer(issued)
 
     @extend_schema(
-        operation_id="api_key_rotate",
         request=Rotation,
         responses={201: IssuedKeySerializer},
         parameters=[IDEMPOTENCY_KEY],
@@ -142,13 +140,13 @@ class ApiKeyViewSet(TenantViewSet):
         issued = api_keys.rotate_api_key(api_key=self._key(pk), actor=self.actor, overlap=overlap)
         return issued_answer(issued)
 
-    @extend_schema(operation_id="api_key_end_overlap", request=None, responses=ApiKeySerializer)
+    @extend_schema(request=None, responses=ApiKeySerializer)
     @action(detail=True, methods=["post"], url_path="end-overlap")
     def end_overlap(self, request: Request, pk: str) -> Response:
         """The old key of a rotation stops now."""
         return Response(key_as_dict(api_keys.end_overlap(api_key=self._key(pk), actor=self.actor)))
 
-    @extend_schema(operation_id="api_key_revoke", responses={204: None})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """The key is refused from the next request on."""
         api_keys.revoke_api_key(api_key=self._key(pk), actor=self.actor)

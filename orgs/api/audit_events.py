@@ -76,7 +76,6 @@ class AuditEventViewSet(TenantViewSet):
     parameters: ClassVar[dict[str, set[str]]] = {"list": {"action", "actor_id", "target_id", "after"}}
 
     @extend_schema(
-        operation_id="audit_event_list",
         responses=AuditEventSerializer(many=True),
         parameters=[
             OpenApiParameter("action", str, enum=[action.value for action in Action]),
@@ -98,7 +97,7 @@ class AuditEventViewSet(TenantViewSet):
         page = self.page(queryset, order)
         return Response(page.as_dict() | {"results": [event_as_dict(row) for row in page.rows]})
 
-    @extend_schema(operation_id="audit_event_verify", responses=ChainSerializer)
+    @extend_schema(responses=ChainSerializer)
     @action(detail=False)
     def verify(self, request: Request) -> Response:
         """Walks the chain and names the first entry that does not fit."""

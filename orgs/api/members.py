@@ -37,7 +37,7 @@ class MemberViewSet(TenantViewSet):
     serializer_class = MemberSerializer
     rights: ClassVar[dict[str, Right]] = {"list": Right.READ_ORGANIZATION}
 
-    @extend_schema(operation_id="member_list", responses=MemberSerializer(many=True))
+    @extend_schema(responses=MemberSerializer(many=True))
     def list(self, request: Request) -> Response:
         """The people of the organization, the first member first."""
         page = self.page(self.organization.memberships.select_related("user"), ["created_at", "id"])
