@@ -12,6 +12,7 @@ from catalog.lineage.walk import Interval, Neighbourhood, Node, Process
 from catalog.models import Dataset, LinkOrigin, Pipeline, Step
 
 STALE_AFTER = datetime.timedelta(days=30)
+EPOCH = datetime.datetime.fromtimestamp(0, tz=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class _Merged:
 
     def edges(self) -> list[GraphEdge]:
         return [
-            GraphEdge(source, target, kind, interval.valid_from, interval.valid_to, is_stale)
+            GraphEdge(source, target, kind, _instant(interval.valid_from), _ended(interval), is_stale)
             for (source, target, kind), (interval, is_stale) in sorted(self.links.items())
         ]
 
@@ -118,7 +119,15 @@ class _Merged:
         pipeline = self.pipelines.get(process.pipeline_id) if isinstance(process, Process) else None
         if pipeline is None or interval.origin == LinkOrigin.DECLARED or pipeline["last_run_finished_at"] is None:
             return False
-        return bool(interval.last_seen_at < pipeline["last_run_finished_at"] - STALE_AFTER)
+        return bool(_instant(interval.last_seen_at) < pipeline["last_run_finished_at"] - STALE_AFTER)
+
+
+def _instant(microseconds: int) -> datetime.datetime:
+    return EPOCH + datetime.timedelta(microseconds=microseconds)
+
+
+def _ended(interval: Interval) -> datetime.datetime | None:
+    return None if interval.valid_to is None else _instant(interval.valid_to)
 
 
 def _keep_newest(links: dict[Any, tuple[Interval, bool]], key: Any, interval: Interval, is_stale: bool) -> None:

@@ -1,7 +1,8 @@
-"""The neighbourhood of datasets and pipelines: one self-join of the links per level, never a recursive query.
+"""The neighbourhood of datasets and pipelines, level by level in one call to the database, never a recursive query.
 
 A recursive CTE with a depth explodes on diamonds (815 ms at depth 50), `CYCLE` enumerates paths. Walking the
-frontier visits every node once; cycles are legal and simply end.
+frontier visits every node once; cycles are legal and simply end. The loop itself is `dataxpipe_walk_lineage`, a
+function of the database: as one query per level depth 10 both ways took 30 to 60 ms, this way it takes 1 to 2.
 
 Distances count links: a pipeline that reads a dataset is 1 away, the datasets it writes are 2 away. `depth`
 counts pipelines, so the walk covers `2 * depth` links in each direction.
@@ -10,14 +11,17 @@ counts pipelines, so the walk covers `2 * depth` links in each direction.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple, cast
 from uuid import UUID
 
-from django.db.models import FilteredRelation, Q
+from django.db import connections
 
 from catalog.models import Direction, LineageLink
+from orgs.tenancy import current_organization
 
 
 class Process(NamedTuple):
@@ -30,13 +34,12 @@ class Process(NamedTuple):
 Node = UUID | Process
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """When a link holds; `last_seen_at` tells stale links."""
+class Interval(NamedTuple):
+    """When a link holds; `last_seen_at` tells stale links. Microseconds since 1970, which cost nothing to read."""
 
-    valid_from: datetime.datetime
-    valid_to: datetime.datetime | None
-    last_seen_at: datetime.datetime
+    valid_from: int
+    valid_to: int | None
+    last_seen_at: int
     origin: str
 
 
@@ -76,107 +79,116 @@ def walk(
     return found
 
 
+class _Crossing(NamedTuple):
+    """A link, and another one of the same process behind it.
+
+    At the start (level -1) there is only the link behind, at the last level only the one before.
+    """
+
+    level: int
+    dataset: UUID | None
+    pipeline: UUID
+    step: UUID | None
+    valid_from: int
+    valid_to: int | None
+    last_seen_at: int
+    origin: str
+    far_step: UUID | None
+    far_dataset: UUID | None
+    far_valid_from: int
+    far_valid_to: int | None
+    far_last_seen_at: int
+    far_origin: str
+
+    @property
+    def process(self) -> Process:
+        return Process(self.pipeline, self.step if self.step is not None else self.far_step)
+
+    @property
+    def near(self) -> Interval:
+        return Interval(self.valid_from, self.valid_to, self.last_seen_at, self.origin)
+
+    @property
+    def far(self) -> Interval:
+        return Interval(self.far_valid_from, self.far_valid_to, self.far_last_seen_at, self.far_origin)
+
+
 class _Walk:
+    """One direction. The database finds the crossings, level by level; here they become nodes and links."""
+
     def __init__(
         self, found: Neighbourhood, *, is_downstream: bool, at: datetime.datetime | None, max_nodes: int
     ) -> None:
         self.found, self.at, self.max_nodes = found, at, max_nodes
         self.sign = 1 if is_downstream else -1
-        self.near, self.far = (
-            (Direction.READS, Direction.WRITES) if is_downstream else (Direction.WRITES, Direction.READS)
-        )
-        self.seen: set[Node] = set()
+        self.directions = (Direction.READS, Direction.WRITES) if is_downstream else (Direction.WRITES, Direction.READS)
+        self.seen: set[UUID] = set()
 
     def run(self, datasets: Collection[UUID], pipelines: Collection[UUID], depth: int) -> None:
-        frontier = set(datasets)
-        if pipelines:
-            frontier |= self._leave(pipelines)
-            depth -= 1
-        self.seen |= frontier
-        start_distance = 1 if pipelines else 0
-        for level in range(depth + 1):
-            if not frontier:
-                return
-            if level == depth:
+        self.seen |= set(datasets)
+        last = depth - 1 if pipelines else depth
+        start = 1 if pipelines else 0
+        for level, crossings in groupby(self._crossings(datasets, pipelines, last), key=attrgetter("level")):
+            if level < 0:
+                self._leave(crossings)
+            elif level == last:
                 # A start at pipelines ends on pipelines, a start at datasets on datasets.
-                self._end(frontier, start_distance + 2 * level, with_processes=bool(pipelines))
-                return
-            frontier = self._cross(frontier, start_distance + 2 * level)
-            if self.found.is_truncated:
-                self.found.frontier |= frontier
-                return
+                self._end(crossings, start + 2 * level, with_processes=bool(pipelines))
+            else:
+                self._cross(crossings, start + 2 * level)
+                if self.found.is_truncated:
+                    return
 
-    def _leave(self, pipelines: Collection[UUID]) -> set[UUID]:
-        links = LineageLink.objects.valid(self.at).filter(pipeline_id__in=pipelines, direction=self.far)
-        reached = set()
-        for pipeline, step, dataset, *interval in links.values_list(
-            "pipeline_id", "step_id", "dataset_id", "valid_from", "valid_to", "last_seen_at", "origin"
-        ):
-            process = Process(pipeline, step)
-            if self._add(process, 0) and self._add(dataset, 1):
-                self._link(process, dataset, Interval(*interval))
-                reached.add(dataset)
-        return reached
-
-    def _cross(self, frontier: set[UUID], distance: int) -> set[UUID]:
-        """Crosses the processes at the frontier; returns the datasets behind them that are new."""
-        reached: set[UUID] = set()
-        for dataset, process, near, behind, far in self._crossings(frontier):
-            if not self._add(process, distance + 1):
-                reached |= {dataset}
-                continue
-            self._link(dataset, process, near)
-            if behind is None or far is None:
-                continue
-            is_new = behind not in self.seen
-            if not self._add(behind, distance + 2):
-                reached |= {dataset}
-                continue
-            self._link(process, behind, far)
-            if is_new:
-                self.seen.add(behind)
-                reached.add(behind)
-        return reached
-
-    def _crossings(self, frontier: set[UUID]) -> Iterator[tuple[UUID, Process, Interval, UUID | None, Interval | None]]:
-        links = (
-            LineageLink.objects.valid(self.at)
-            .filter(dataset_id__in=sorted(frontier), direction=self.near)
-            .annotate(behind=FilteredRelation("pipeline__links", condition=self._far_condition()))
-            .values_list(
-                "dataset_id", "pipeline_id", "step_id", "valid_from", "valid_to", "last_seen_at", "origin",
-                "behind__step_id", "behind__dataset_id", "behind__valid_from", "behind__valid_to",
-                "behind__last_seen_at", "behind__origin",
+    def _crossings(self, datasets: Collection[UUID], pipelines: Collection[UUID], levels: int) -> Iterable[_Crossing]:
+        near, far = self.directions
+        organization = current_organization().pk
+        question = [organization, list(datasets), list(pipelines), near, far, levels, self.at, self.max_nodes]
+        with connections[LineageLink.objects.db].cursor() as cursor:
+            cursor.execute(
+                "SELECT * FROM dataxpipe_walk_lineage(%s, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s)", question
             )
-        )  # fmt: skip
-        for dataset, pipeline, step, *rest in links:
-            near = Interval(*rest[:4])
-            far_step, behind, *far = rest[4:]
-            if behind is not None and step is not None and far_step is not None and step != far_step:
-                yield dataset, Process(pipeline, step), near, None, None
+            return map(_Crossing._make, cursor.fetchall())
+
+    def _leave(self, crossings: Iterable[_Crossing]) -> None:
+        for crossing in crossings:
+            process, behind = crossing.process, cast("UUID", crossing.far_dataset)
+            if self._add(process, 0) and self._add(behind, 1):
+                self._link(process, behind, crossing.far)
+                self.seen.add(behind)
+
+    def _cross(self, crossings: Iterable[_Crossing], distance: int) -> None:
+        """When there is no more room, remembers the datasets behind which the graph goes on."""
+        onward: set[UUID] = set()
+        for crossing in crossings:
+            dataset, process, behind = cast("UUID", crossing.dataset), crossing.process, crossing.far_dataset
+            if dataset not in self.seen:
                 continue
-            far_interval = Interval(*far) if behind is not None else None
-            yield dataset, Process(pipeline, step if step is not None else far_step), near, behind, far_interval
+            if not self._add(process, distance + 1):
+                onward.add(dataset)
+                continue
+            self._link(dataset, process, crossing.near)
+            if behind is None:
+                continue
+            if not self._add(behind, distance + 2):
+                onward.add(dataset)
+                continue
+            self._link(process, behind, crossing.far)
+            if behind not in self.seen:
+                self.seen.add(behind)
+                onward.add(behind)
+        if self.found.is_truncated:
+            self.found.frontier |= onward
 
-    def _far_condition(self) -> Q:
-        condition = Q(pipeline__links__direction=self.far)
-        if self.at is None:
-            return condition & Q(pipeline__links__valid_to=None)
-        is_open = Q(pipeline__links__valid_to=None) | Q(pipeline__links__valid_to__gt=self.at)
-        return condition & Q(pipeline__links__valid_from__lte=self.at) & is_open
-
-    def _end(self, frontier: set[UUID], distance: int, *, with_processes: bool) -> None:
+    def _end(self, crossings: Iterable[_Crossing], distance: int, *, with_processes: bool) -> None:
         """At the last level: the processes that follow are added, or only remembered as more to see."""
-        onward = LineageLink.objects.valid(self.at).filter(dataset_id__in=sorted(frontier), direction=self.near)
-        if not with_processes:
-            self.found.frontier |= set(onward.values_list("dataset_id", flat=True).distinct())
-            return
-        for pipeline, step, dataset, *interval in onward.values_list(
-            "pipeline_id", "step_id", "dataset_id", "valid_from", "valid_to", "last_seen_at", "origin"
-        ):
-            process = Process(pipeline, step)
-            if self._add(process, distance + 1):
-                self._link(dataset, process, Interval(*interval))
+        for crossing in crossings:
+            dataset, process = cast("UUID", crossing.dataset), crossing.process
+            if dataset not in self.seen:
+                continue
+            if not with_processes:
+                self.found.frontier.add(dataset)
+            elif self._add(process, distance + 1):
+                self._link(dataset, process, crossing.near)
 
     def _add(self, node: Node, distance: int) -> bool:
         """False when the node is new and there is no room for it."""
