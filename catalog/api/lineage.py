@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -106,8 +105,8 @@ class LineageViewSet(TenantViewSet):
         )
         graph = present(found, granularity=query.granularity)
         answer: dict[str, Any] = {
-            "nodes": [asdict(node) for node in graph.nodes],
-            "edges": [asdict(edge) for edge in graph.edges],
+            "nodes": graph.nodes,
+            "edges": graph.edges,
             "truncated": found.is_truncated,
             "next": sorted(found.frontier)[:500],
             "at": query.at or timezone.now(),

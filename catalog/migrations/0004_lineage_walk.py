@@ -87,5 +87,5 @@ DROP TYPE dataxpipe_crossing;
 class Migration(migrations.Migration):
     """The walk along lineage links in one call: a round trip and a plan per level took ten times as long."""
 
-    dependencies = [("catalog", "0002_data_keys")]
+    dependencies = [("catalog", "0003_runs_remember_their_last_event")]
     operations = [migrations.RunSQL(CREATE, DROP)]
