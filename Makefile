@@ -23,13 +23,14 @@ test: .venv/test.stamp browser
 prove: .venv/test.stamp browser
 	@$(FOR_TESTS) .venv/bin/python -m pytest -q -m prove $(PYTEST_ARGS)
 
+# Its PostgreSQL is durable and the web process that of production; BENCH_ARGS=--quick takes less than a minute.
 bench: .venv/test.stamp
-	@$(FOR_TESTS) .venv/bin/python -m tests.bench
+	@.venv/bin/python -m tests.bench $(BENCH_ARGS)
 
 check: .venv/test.stamp
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
-	.venv/bin/python -m mypy
+	@$(FOR_DEVELOPMENT) .venv/bin/python -m mypy
 	.venv/bin/python -m djlint templates --check --lint --quiet
 	.venv/bin/lint-imports
 	@$(FOR_TESTS) $(FOR_DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.db import connections
@@ -142,7 +142,16 @@ class _Walk:
     def _crossings(self, datasets: Collection[UUID], pipelines: Collection[UUID], levels: int) -> Iterable[_Crossing]:
         near, far = self.directions
         organization = current_organization().pk
-        question = [organization, list(datasets), list(pipelines), near, far, levels, self.at, self.max_nodes]
+        question: list[Any] = [
+            organization,
+            list(datasets),
+            list(pipelines),
+            near,
+            far,
+            levels,
+            self.at,
+            self.max_nodes,
+        ]
         with connections[LineageLink.objects.db].cursor() as cursor:
             cursor.execute(
                 "SELECT * FROM dataxpipe_walk_lineage(%s, %s::uuid[], %s::uuid[], %s, %s, %s, %s, %s)", question
