@@ -31,6 +31,8 @@ class FieldError:
 class Problem(Exception):
     """A refusal with an HTTP status. Subclasses name it; `about` is the text of its page at `/problems/<slug>`."""
 
+    do_not_call_in_templates: ClassVar[bool] = True  # pages list the classes themselves
+
     status: ClassVar[int] = 400
     slug: ClassVar[str] = "bad-request"
     title: ClassVar[str] = "Bad request"
