@@ -6,6 +6,7 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.models import Connection, Pipeline
+        from catalog.services.lineage_events.replay import apply_pending
         from catalog.services.run_book import MARK_LOST_RUNS
         from catalog.services.runs import mark_lost_runs
         from orgs import due
@@ -14,3 +15,4 @@ class CatalogConfig(AppConfig):
         register_meter("pipelines", lambda: int(Pipeline.objects.counted().count()))
         register_meter("connections", lambda: int(Connection.objects.count()))
         due.register_handler(MARK_LOST_RUNS, mark_lost_runs)
+        due.register_handler(due.APPLY_EVENTS, apply_pending)

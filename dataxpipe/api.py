@@ -7,6 +7,7 @@ from catalog.api.checks import CheckViewSet, PipelineCheckViewSet
 from catalog.api.connections import ConnectionViewSet
 from catalog.api.datasets import DatasetViewSet
 from catalog.api.lineage import LineageViewSet
+from catalog.api.openlineage import OpenLineageViewSet
 from catalog.api.pipelines import PipelineViewSet
 from catalog.api.plans import PlanViewSet
 from catalog.api.runs import PipelineRunViewSet, RunViewSet
@@ -34,6 +35,7 @@ router.register("pipelines/(?P<pipeline>[^/]+)/checks", PipelineCheckViewSet, ba
 router.register("runs", RunViewSet, basename="run")
 router.register("checks", CheckViewSet, basename="check")
 router.register("lineage", LineageViewSet, basename="lineage")
+router.register("lineage", OpenLineageViewSet, basename="openlineage")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,

@@ -26,7 +26,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     """Runs each action inside the scope of the credential's organization.
 
     `rights` names the right of every action, `parameters` the query parameters it knows. Any answer from 400
-    on rolls the transaction back.
+    on rolls the transaction back. Without `has_scope` the services open what scopes they need.
     """
 
     parser_classes = [StrictJsonParser]
@@ -35,6 +35,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     rights: ClassVar[dict[str, Right]] = {}
     parameters: ClassVar[dict[str, set[str]]] = {}
     paged_actions: ClassVar[set[str]] = {"list"}
+    has_scope: ClassVar[bool] = True
 
     _scope: ExitStack
     _authenticated: Actor | None = None
@@ -56,7 +57,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             raise MethodNotAllowed(f"{request.method} is not offered here.")
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
-        self._scope.enter_context(tenant_scope(self.organization))
+        if self.has_scope:
+            self._scope.enter_context(tenant_scope(self.organization))
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)

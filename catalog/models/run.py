@@ -72,6 +72,7 @@ class Run(TenantModel):
     run, the end of its parent and silence, and `cause` says which of these decided. `occurred_at` orders lists:
     the start, or the nominal start, or when it was first heard of. `last_event_at` is the latest time any report
     speaks of; without one only a child run or a check result has named the run.
+    `openlineage` is what events said of job, type, parent and root, by which the run's pipeline is decided.
     """
 
     id = UUID7Key()
@@ -81,6 +82,7 @@ class Run(TenantModel):
     version = models.ForeignKey(PipelineVersion, on_delete=models.DO_NOTHING, null=True, related_name="runs")
     run_id = models.CharField(max_length=250)
     openlineage_id = models.UUIDField(null=True)
+    openlineage = models.JSONField(null=True)
     orchestrator_run_id = models.CharField(max_length=250, blank=True)
     attempt = models.IntegerField(default=1)
     map_index = models.IntegerField(null=True)

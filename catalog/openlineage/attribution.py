@@ -14,7 +14,7 @@ The answer depends on what is known: it is asked again for a run and those below
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 from catalog.openlineage.events import JobEvent, ParentRef, RootRef, RunEvent
@@ -68,6 +68,21 @@ class KnownRuns(Protocol):
 
 def attribute_run(event: RunEvent, known: KnownRuns) -> Attribution:
     return attribute(KnownRun(event.run.id, event.job.key, event.job_type, event.parent, event.root), known)
+
+
+def attribute_parent(child: KnownRun, known: KnownRuns) -> Attribution | None:
+    """Where a parent belongs of which no event was seen; None when it has no name, or was seen."""
+    if child.parent is None or known.find(child.parent) is not None:
+        return None
+    parent = _unseen(child.parent, child)
+    return attribute(replace(parent, root=child.root), known) if parent else None
+
+
+def candidate_pipelines(run: KnownRun) -> set[JobKey]:
+    """Every job that `attribute` may ask for or answer with because of this run, to be looked up ahead."""
+    parent, root = run.parent, run.root
+    named = {run.job, parent.job if parent else None, root.job if root else None}
+    return {job for job in named if job} | ({_orphanage(run)} if _type(run.job_type) in STEP_TYPES else set())
 
 
 def attribute(run: KnownRun, known: KnownRuns) -> Attribution:

@@ -32,6 +32,7 @@ WRITTEN = (
     "parent_run_id",
     "version_id",
     "openlineage_id",
+    "openlineage",
     "orchestrator_run_id",
     "attempt",
     "map_index",

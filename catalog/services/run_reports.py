@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -63,6 +64,7 @@ class RunReport:
     attempt: int = 1
     map_index: int | None = None
     openlineage_id: UUID | None = None
+    openlineage: Mapping[str, Any] = field(default_factory=dict)
     orchestrator_run_id: str = ""
     version_id: UUID | None = None
     trigger: str = ""
@@ -93,6 +95,7 @@ _HANDED_ON = (
 )
 
 
+@lru_cache(maxsize=16_384)  # one event names the same few runs many times
 def as_uuid(text: str) -> UUID | None:
     """Only the canonical form: `urn:uuid:…` and the like are texts."""
     return UUID(text) if _UUID.fullmatch(text) else None
@@ -108,6 +111,9 @@ def merge(run: Run, report: RunReport) -> None:
         value = getattr(report, name)
         if value not in (None, "") and (is_newer or getattr(run, name) in (None, "")):
             setattr(run, name, value)
+    if report.openlineage:
+        told, known = report.openlineage, run.openlineage or {}
+        run.openlineage = {**known, **told} if is_newer else {**told, **known}
     labels = {**run.labels, **report.labels} if is_newer else {**report.labels, **run.labels}
     run.labels = dict(sorted(labels.items())[:MAX_LABELS])
     run.warnings = [*run.warnings, *(text for text in report.warnings if text not in run.warnings)]
@@ -151,7 +157,8 @@ def as_report(run: Run) -> RunReport:
     names = (*_HANDED_ON, "attempt", "rows_read", "rows_written", "error", "labels")
     key = RunKey(run.pipeline_id, ("", ""), run.run_id, run.step_id)
     values = {name: getattr(run, name) for name in names}
-    return RunReport(key, run.last_event_at, state_of(run), warnings=tuple(run.warnings), **values)
+    told = run.openlineage or {}
+    return RunReport(key, run.last_event_at, state_of(run), openlineage=told, warnings=tuple(run.warnings), **values)
 
 
 def _tell(run: Run, report: RunReport) -> None:

@@ -1,4 +1,5 @@
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, RunFactory, StepFactory
+from tests.factories.openlineage import parent, run_event
 from tests.factories.rows import PipelineVersionFactory
 from tests.routes import ADMINISTER, INGEST, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
 
@@ -54,6 +55,9 @@ ROUTES = [
     Route("GET /api/v1/connections/{id}", READ_CATALOG, id=connection),
     Route("PATCH /api/v1/connections/{id}", WRITE_CONNECTIONS, id=connection, body={"description": "new"}),
     Route("DELETE /api/v1/connections/{id}", WRITE_CONNECTIONS, id=connection),
+    Route("POST /api/v1/lineage", INGEST, body=run_event(run=run_id)),
+    Route("POST /api/v1/lineage", INGEST, body=run_event(run_facets={"parent": parent("orders", run_id)})),
+    Route("POST /api/v1/lineage/batch", INGEST, body=[run_event(run=run_id)]),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"pipeline": pipeline_id}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"pipeline": pipeline_name}),
     Route("GET /api/v1/lineage/graph", READ_CATALOG, query={"dataset": dataset_id}),

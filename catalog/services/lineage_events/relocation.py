@@ -1,0 +1,204 @@
+"""Moving runs whose pipeline was only guessed, once a parent is learnt: with their links, facets and check results.
+
+A place that no run is left at keeps no observed links; a provisional pipeline that no run is left at disappears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from catalog.models import Check, CheckResult
+from catalog.services.health import refresh_health
+from catalog.services.lineage_events.facets import copy_uses
+from catalog.services.lineage_events.links import ColumnLink
+from catalog.services.lineage_version import lineage_changed
+from catalog.services.pipelines import PURGE_PIPELINES
+from catalog.services.statements import execute, fetch
+from orgs import due
+
+
+class Spot(NamedTuple):
+    """A pipeline itself, or a step of it."""
+
+    pipeline_id: UUID
+    step_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    run_id: UUID
+    source: Spot
+    target: Spot
+
+
+def relocate(moves: Sequence[Move]) -> None:
+    if not moves:
+        return
+    spots = {move.source: move.target for move in moves}
+    execute(
+        _MOVE_RUNS,
+        runs=[move.run_id for move in moves],
+        pipelines=[move.target.pipeline_id for move in moves],
+        steps=[move.target.step_id for move in moves],
+    )
+    execute(_COPY_LINKS, **_columns(spots))
+    _copy_column_links(spots)
+    copy_uses(
+        {source.step_id or source.pipeline_id: target.step_id or target.pipeline_id for source, target in spots.items()}
+    )
+    _move_results(moves)
+    _clear([source for source in spots if source not in _taken(spots)])
+    vacated = _vacate({source.pipeline_id for source in spots})
+    lineage_changed()
+    refresh_health({spot.pipeline_id for pair in spots.items() for spot in pair} - vacated)
+
+
+def count_vacated(moves: Iterable[tuple[UUID, UUID]]) -> int:
+    """How many provisional pipelines lose their last run when these `(run, pipeline)` leave."""
+    leaving = dict(moves)
+    if not leaving:
+        return 0
+    return len(fetch(_WOULD_BE_VACATED, runs=list(leaving), pipelines=list(set(leaving.values()))))
+
+
+def _copy_column_links(spots: Mapping[Spot, Spot]) -> None:
+    rows = fetch(_COLUMN_LINKS, **_columns(spots))
+    links = []
+    for id_, pipeline_id, step_id, *places in rows:
+        target = spots[Spot(pipeline_id, step_id)]
+        links.append((id_, target, ColumnLink(target.pipeline_id, target.step_id, *places).identity))
+    if links:
+        execute(
+            _COPY_COLUMN_LINKS,
+            sources=[id_ for id_, _, _ in links],
+            pipelines=[target.pipeline_id for _, target, _ in links],
+            steps=[target.step_id for _, target, _ in links],
+            identities=[identity for _, _, identity in links],
+        )
+
+
+def _move_results(moves: Sequence[Move]) -> None:
+    """What checks found in these runs is about checks of their pipeline."""
+    targets = {move.run_id: move.target.pipeline_id for move in moves if move.source[0] != move.target[0]}
+    results = list(CheckResult.objects.filter(run_id__in=targets).select_related("check_rule"))
+    checks: dict[tuple[UUID, bytes], Check] = {}
+    for result in results:
+        pipeline_id, check = targets[result.run_id], result.check_rule
+        key = (pipeline_id, bytes(check.identity))
+        if key not in checks:
+            checks[key] = _check_at(pipeline_id, check)
+        CheckResult.objects.filter(id=result.id).update(check_rule_id=checks[key].id, pipeline_id=pipeline_id)
+
+
+def _check_at(pipeline_id: UUID, check: Check) -> Check:
+    found: Check
+    found, _ = Check.objects.get_or_create(
+        pipeline_id=pipeline_id,
+        identity=bytes(check.identity),
+        defaults={
+            "check_id": check.check_id,
+            "dataset_id": check.dataset_id,
+            "column": check.column,
+            "severity": check.severity,
+            "origin": check.origin,
+            "last_status": check.last_status,
+            "last_executed_at": check.last_executed_at,
+            "failing_since": check.failing_since,
+        },
+    )
+    return found
+
+
+def _taken(spots: Iterable[Spot]) -> set[Spot]:
+    return {Spot(*row) for row in fetch(_STILL_TAKEN, **_columns({spot: spot for spot in spots}))}
+
+
+def _clear(spots: Sequence[Spot]) -> None:
+    if not spots:
+        return
+    places = _columns({spot: spot for spot in spots})
+    for sql in (_CLEAR_LINKS.format(table="catalog_lineagelink"), _CLEAR_LINKS.format(table="catalog_columnlink")):
+        execute(sql, **places)
+    execute(_CLEAR_STEPS, steps=[spot.step_id for spot in spots if spot.step_id])
+
+
+def _vacate(pipeline_ids: set[UUID]) -> set[UUID]:
+    vacated = {row[0] for row in fetch(_VACATE, pipelines=sorted(pipeline_ids))}
+    if vacated:
+        due.mark(PURGE_PIPELINES)
+    return vacated
+
+
+def _columns(spots: Mapping[Spot, Spot]) -> dict[str, list[UUID | None]]:
+    return {
+        "old_pipelines": [source.pipeline_id for source in spots],
+        "old_steps": [source.step_id for source in spots],
+        "new_pipelines": [target.pipeline_id for target in spots.values()],
+        "new_steps": [target.step_id for target in spots.values()],
+    }
+
+
+_SPOTS = """
+    unnest(%(old_pipelines)s::uuid[], %(old_steps)s::uuid[], %(new_pipelines)s::uuid[], %(new_steps)s::uuid[])
+        AS spot (old_pipeline, old_step, new_pipeline, new_step)
+"""
+_AT_SPOT = """
+    l.organization_id = %(organization)s AND l.pipeline_id = spot.old_pipeline
+        AND l.step_id IS NOT DISTINCT FROM spot.old_step
+"""
+_MOVE_RUNS = """
+    UPDATE catalog_run r SET pipeline_id = new.pipeline_id, step_id = new.step_id
+    FROM unnest(%(runs)s::uuid[], %(pipelines)s::uuid[], %(steps)s::uuid[]) AS new (id, pipeline_id, step_id)
+    WHERE r.organization_id = %(organization)s AND r.id = new.id
+"""
+_COPY_LINKS = f"""
+    INSERT INTO catalog_lineagelink (id, organization_id, pipeline_id, step_id, dataset_id, direction, origin,
+        valid_from, last_seen_at)
+    SELECT gen_random_uuid(), l.organization_id, spot.new_pipeline, spot.new_step, l.dataset_id, l.direction,
+        l.origin, l.valid_from, l.last_seen_at
+    FROM {_SPOTS} JOIN catalog_lineagelink l ON {_AT_SPOT} AND l.origin = 'observed' AND l.valid_to IS NULL
+    ON CONFLICT (organization_id, pipeline_id, dataset_id, direction, step_id, origin) WHERE valid_to IS NULL
+    DO UPDATE SET valid_from = least(catalog_lineagelink.valid_from, excluded.valid_from)
+"""  # noqa: S608  (constants of ours, as below)
+_COLUMN_LINKS = f"""
+    SELECT l.id, l.pipeline_id, l.step_id, l.from_dataset_id, l.from_column, l.to_dataset_id, l.to_column
+    FROM {_SPOTS} JOIN catalog_columnlink l ON {_AT_SPOT} AND l.origin = 'observed' AND l.valid_to IS NULL
+"""  # noqa: S608
+_COPY_COLUMN_LINKS = """
+    INSERT INTO catalog_columnlink (id, organization_id, pipeline_id, step_id, from_dataset_id, from_column,
+        to_dataset_id, to_column, transformation, is_masked, origin, identity, valid_from, last_seen_at)
+    SELECT gen_random_uuid(), l.organization_id, new.pipeline_id, new.step_id, l.from_dataset_id, l.from_column,
+        l.to_dataset_id, l.to_column, l.transformation, l.is_masked, l.origin, new.identity, l.valid_from,
+        l.last_seen_at
+    FROM unnest(%(sources)s::uuid[], %(pipelines)s::uuid[], %(steps)s::uuid[], %(identities)s::bytea[])
+        AS new (id, pipeline_id, step_id, identity)
+    JOIN catalog_columnlink l ON l.organization_id = %(organization)s AND l.id = new.id
+    ON CONFLICT (organization_id, identity) WHERE valid_to IS NULL DO NOTHING
+"""
+_STILL_TAKEN = f"""
+    SELECT spot.old_pipeline, spot.old_step FROM {_SPOTS}
+    WHERE EXISTS (SELECT FROM catalog_run l WHERE {_AT_SPOT})
+"""  # noqa: S608
+_CLEAR_LINKS = f"""
+    DELETE FROM {{table}} l USING {_SPOTS} WHERE {_AT_SPOT} AND l.origin = 'observed'
+"""  # noqa: S608
+_CLEAR_STEPS = """
+    UPDATE catalog_step SET ended_at = now() WHERE organization_id = %(organization)s AND id = ANY(%(steps)s)
+"""
+_WOULD_BE_VACATED = """
+    SELECT p.id FROM catalog_pipeline p
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.is_provisional
+        AND p.deleted_at IS NULL AND p.archived_at IS NULL
+        AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s
+                        AND r.pipeline_id = p.id AND r.id <> ALL(%(runs)s))
+"""
+_VACATE = """
+    UPDATE catalog_pipeline p SET deleted_at = now()
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.is_provisional
+        AND p.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s AND r.pipeline_id = p.id)
+    RETURNING p.id
+"""
