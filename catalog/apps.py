@@ -7,6 +7,8 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         from catalog.models import Connection, Pipeline
         from catalog.services.lineage_events.replay import apply_pending
+        from catalog.services.pipelines import PURGE_PIPELINES
+        from catalog.services.purges import purge_deleted_pipelines
         from catalog.services.run_book import MARK_LOST_RUNS
         from catalog.services.runs import mark_lost_runs
         from orgs import due
@@ -16,3 +18,4 @@ class CatalogConfig(AppConfig):
         register_meter("connections", lambda: int(Connection.objects.count()))
         due.register_handler(MARK_LOST_RUNS, mark_lost_runs)
         due.register_handler(due.APPLY_EVENTS, apply_pending)
+        due.register_handler(PURGE_PIPELINES, purge_deleted_pipelines)

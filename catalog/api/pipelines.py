@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, ClassVar
 
+from django.core.validators import RegexValidator
 from django.db.models import Case, IntegerField, Value, When
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -81,18 +82,26 @@ CHANGE_ENVIRONMENT = OpenApiParameter("change_environment", bool, description="L
 IF_CURRENT = OpenApiParameter("if_current", str, description="409 unless this version is current; empty: none is.")
 
 
+TAG = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9_.:/-]{0,62}\Z",
+    "Use letters, digits and _ . : / - only, starting with a letter or digit, at most 63 characters.",
+)
+ENVIRONMENT = RegexValidator(
+    r"\A[a-z0-9][a-z0-9_.-]{0,62}\Z",
+    "Use a-z, 0-9 and _ . - only, starting with a letter or digit, at most 63 characters.",
+)
+
+
 class PipelineChanges(StrictSerializer):
     """Facts of a pipeline that no spec describes, and whether it is archived."""
 
     archived = FlagField(required=False)
     description = TextField(required=False, allow_blank=True, max_length=10_000)
     owners = serializers.ListField(child=TextField(max_length=254), required=False, max_length=100)
-    tags = serializers.ListField(
-        child=serializers.RegexField(r"(?s)\A[A-Za-z0-9][A-Za-z0-9_.:/-]{0,62}\Z"), required=False, max_length=100
-    )
+    tags = serializers.ListField(child=TextField(validators=[TAG]), required=False, max_length=100)
     schedule = TextField(required=False, allow_null=True, max_length=200)
     timezone = TextField(required=False, max_length=64)
-    environment = serializers.RegexField(r"\A[a-z0-9][a-z0-9_.-]{0,62}\Z", required=False)
+    environment = TextField(required=False, validators=[ENVIRONMENT])
 
     def validate_schedule(self, value: str | None) -> str | None:
         try:

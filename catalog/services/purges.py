@@ -19,8 +19,16 @@ from catalog.models import (
     Run,
     Step,
 )
+from catalog.services.pipelines import PURGE_PIPELINES
+from orgs import due
 
 BATCH = 2_000
+
+
+def purge_deleted_pipelines() -> None:
+    """What the worker does for a mark: one batch, and a new mark while there is more."""
+    if purge_pipelines():
+        due.mark(PURGE_PIPELINES)
 
 
 def purge_pipelines(*, batch: int = BATCH) -> bool:
@@ -34,7 +42,7 @@ def purge_pipelines(*, batch: int = BATCH) -> bool:
     for queryset in _rows_of(doomed):
         if _delete_some(queryset, batch):
             return True
-    Pipeline.objects.filter(id__in=doomed).delete()
+    Pipeline.objects.filter(id__in=doomed)._raw_delete(using=Pipeline.objects.all().db)
     return bool(Pipeline.objects.exclude(deleted_at=None).exists())
 
 

@@ -1,7 +1,17 @@
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, RunFactory, StepFactory
 from tests.factories.openlineage import parent, run_event
 from tests.factories.rows import PipelineVersionFactory
-from tests.routes import ADMINISTER, INGEST, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
+from tests.routes import (
+    ADMINISTER,
+    ANYBODY,
+    INGEST,
+    PLAN,
+    READ_CATALOG,
+    WRITE_CATALOG,
+    WRITE_CONNECTIONS,
+    Id,
+    Route,
+)
 
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
 pipeline_name = Id(lambda organization: PipelineFactory(organization=organization).name, lambda: "no_such_pipeline")
@@ -46,6 +56,13 @@ ROUTES = [
     Route("GET /api/v1/pipelines/{name}/versions/{version}", READ_CATALOG, name=versioned, version="1"),
     Route("GET /api/v1/pipelines/{name}/versions/{a}/diff/{b}", READ_CATALOG, name=versioned, a="1", b="1"),
     Route("GET /api/v1/pipelines/{name}/steps/", READ_CATALOG, name=with_step),
+    Route("POST /api/v1/plan", PLAN, body=[spec()]),
+    Route("POST /api/v1/plan", PLAN, body=spec(free_name(PipelineFactory, "name"))),
+    Route("GET /api/v1/datasets/", READ_CATALOG),
+    Route("GET /api/v1/datasets/{id}", READ_CATALOG, id=dataset_id),
+    Route("GET /api/v1/datasets/{id}", READ_CATALOG, id=dataset_name),
+    Route("GET /api/v1/schemas/pipeline.json", ANYBODY),
+    Route("GET /api/v1/schemas/connections/{type}.json", ANYBODY, type="postgres"),
     Route("GET /api/v1/connections/", READ_CATALOG),
     Route(
         "POST /api/v1/connections/",
