@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,21 +16,22 @@ from dataxpipe.problems import NotFound
 MEDIA_TYPE = "application/schema+json"
 
 
-class PipelineSchemaView(APIView):
+class PublicView(APIView):
+    """Outside of every organization: no key, no scope."""
+
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
-    @extend_schema(responses={(200, MEDIA_TYPE): OpenApiTypes.OBJECT})
+
+class PipelineSchemaView(PublicView):
+    @extend_schema(exclude=True)  # a file, not an operation
     def get(self, request: Request) -> Response:
         """The JSON Schema of a pipeline spec."""
         return Response(published_schema(), content_type=MEDIA_TYPE)
 
 
-class ConnectionSchemaView(APIView):
-    authentication_classes: list[Any] = []
-    permission_classes: list[Any] = []
-
-    @extend_schema(responses={(200, MEDIA_TYPE): OpenApiTypes.OBJECT})
+class ConnectionSchemaView(PublicView):
+    @extend_schema(exclude=True)  # a file, not an operation
     def get(self, request: Request, connection_type: str) -> Response:
         """The JSON Schema of the configuration of one type of connection."""
         known = connection_types().get(connection_type)
