@@ -87,5 +87,5 @@ DROP TYPE dataxpipe_crossing;
 class Migration(migrations.Migration):
     """The walk along lineage links in one call: a round trip and a plan per level took ten times as long."""
 
-    dependencies = [("catalog", "0003_runs_remember_their_last_event")]
+    dependencies = [("catalog", "0004_runs_keep_what_their_events_said")]
     operations = [migrations.RunSQL(CREATE, DROP)]
