@@ -1,0 +1,281 @@
+"""What could go wrong with the walls, how it is planted, and which tests are there to notice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, models
+
+from dataxpipe import errors, rendering
+from dataxpipe.postgres import base, pool, schema
+from dataxpipe.postgres.embedded import ensure_server
+from dataxpipe.postgres.walls import tenant_condition
+from orgs import middleware, permissions, tenancy, viewsets
+
+SCOPE = "tests/dataxpipe/test_tenant_scope.py::"
+MANAGER = "tests/dataxpipe/test_tenant_manager.py::"
+MODELS = "tests/test_isolation_of_models.py::"
+FAILURES = "tests/dataxpipe/test_database_failures.py::"
+FILLED = "tests/dataxpipe/test_migrations_on_filled_tables.py::"
+ISOLATION = "tests/test_isolation.py::"
+GATE = "tests/dataxpipe/test_gate.py::test_every_wall_stands"
+READY = "tests/dataxpipe/test_health.py::test_it_is_ready_when_every_wall_stands"
+
+
+@dataclass(frozen=True)
+class Defect:
+    plant: Callable[[Any], None]
+    noticed_by: tuple[str, ...]
+    needs_own_cluster: bool = False
+
+
+DEFECTS: dict[str, Defect] = {}
+
+
+def defect(*noticed_by: str, needs_own_cluster: bool = False) -> Callable[[Any], Any]:
+    def register(plant: Callable[[Any], None]) -> Callable[[Any], None]:
+        DEFECTS[plant.__name__] = Defect(plant, noticed_by, needs_own_cluster)
+        return plant
+
+    return register
+
+
+def as_owner(*statements: str) -> None:
+    with connection.as_owner(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+# The second wall
+
+
+@defect(GATE, READY, MODELS + "test_its_own_organization_reaches_the_row[PipelineTag]")
+def policy_dropped(patch: Any) -> None:
+    as_owner("DROP POLICY organization ON catalog_pipelinetag")
+
+
+@defect(
+    GATE,
+    MODELS + "test_another_organization_does_not_read_it[PipelineTag]",
+    MODELS + "test_another_organization_adds_no_row_to_it[PipelineTag]",
+    MODELS + "test_without_a_scope_the_manager_raises_and_sql_sees_nothing[PipelineTag]",
+)
+def row_security_disabled(patch: Any) -> None:
+    as_owner("ALTER TABLE catalog_pipelinetag DISABLE ROW LEVEL SECURITY")
+
+
+@defect(GATE, READY)
+def force_lifted(patch: Any) -> None:
+    as_owner("ALTER TABLE catalog_pipelinetag NO FORCE ROW LEVEL SECURITY")
+
+
+@defect(
+    GATE,
+    MODELS + "test_another_organization_does_not_read_it[Run]",
+    MODELS + "test_another_organization_does_not_delete_it[Run]",
+)
+def policy_with_or_true(patch: Any) -> None:
+    as_owner(f"ALTER POLICY organization ON catalog_run USING ({tenant_condition()} OR true)")
+
+
+@defect(GATE, MODELS + "test_another_organization_adds_no_row_to_it[Run]")
+def policy_without_check(patch: Any) -> None:
+    as_owner("ALTER POLICY organization ON catalog_run WITH CHECK (true)")
+
+
+@defect(GATE, MANAGER + "test_control_tables_are_looked_up_outside_and_closed_inside_a_scope")
+def control_policy_opened(patch: Any) -> None:
+    as_owner("ALTER POLICY organization ON orgs_organization USING (true)")
+
+
+@defect(
+    GATE,
+    READY,
+    "tests/dataxpipe/test_test_database.py::test_tests_run_as_the_application_role_in_the_test_database",
+    MODELS + "test_another_organization_does_not_read_it[Dataset]",
+    needs_own_cluster=True,
+)
+def role_with_bypassrls(patch: Any) -> None:
+    import psycopg
+
+    admin = ensure_server(settings.DATA_DIR, durable=False).admin_parameters()
+    with psycopg.connect(**admin, autocommit=True) as server:
+        server.execute("ALTER ROLE dataxpipe_app BYPASSRLS")
+
+
+@defect(GATE, "tests/dataxpipe/test_test_database.py::test_the_application_role_has_rows_and_no_structure")
+def truncate_granted(patch: Any) -> None:
+    as_owner(f"GRANT TRUNCATE ON catalog_pipeline TO {settings.DATABASES['default']['USER']}")
+
+
+@defect("tests/dataxpipe/test_strong_role.py::test_the_owner_of_the_tables_is_refused")
+def role_not_looked_at(patch: Any) -> None:
+    patch.setattr(base.DatabaseWrapper, "_refuse_role_that_bypasses", lambda self, connection: None)
+
+
+# The third wall
+
+
+@defect(GATE, MODELS + "test_no_foreign_key_reaches_another_organization[PipelineTag]")
+def foreign_key_reduced(patch: Any) -> None:
+    with connection.as_owner(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = 'catalog_pipelinetag'::regclass"
+            " AND contype = 'f' AND cardinality(conkey) = 2"
+        )
+        [(name,)] = cursor.fetchall()
+    as_owner(
+        f"ALTER TABLE catalog_pipelinetag DROP CONSTRAINT {name}",
+        "CREATE UNIQUE INDEX pipeline_of_all ON catalog_pipeline (id)",
+        "ALTER TABLE catalog_pipelinetag ADD FOREIGN KEY (pipeline_id) REFERENCES catalog_pipeline (id)"
+        " DEFERRABLE INITIALLY DEFERRED",
+    )
+
+
+@defect(
+    GATE,
+    ISOLATION + "test_a_foreign_id_is_answered_like_an_unknown_one[POST /api/v1/connections/-body.id]",
+)
+def unscoped_unique(patch: Any) -> None:
+    as_owner("CREATE UNIQUE INDEX connection_of_all ON catalog_connection (slug)")
+
+
+@defect(
+    "tests/dataxpipe/test_schema_editor.py::test_a_new_table_stands_behind_all_walls",
+    "tests/dataxpipe/test_schema_editor.py::test_a_foreign_key_does_not_lead_to_another_organization",
+)
+def keys_of_one_column_in_new_tables(patch: Any) -> None:
+    patch.setattr(schema.DatabaseSchemaEditor, "_create_fk_sql", lambda *args: None)
+
+
+@defect(
+    FILLED + "test_adding_a_key_over_a_filled_column_finds_the_orphan_of_every_organization",
+    FILLED + "test_a_default_for_nulls_reaches_every_row",
+)
+def rows_hidden_from_migrations(patch: Any) -> None:
+    import contextlib
+
+    patch.setattr(schema.DatabaseSchemaEditor, "_all_rows_visible", lambda self, *models: contextlib.nullcontext())
+    patch.setattr(schema.DatabaseSchemaEditor, "_validated_over_all_rows", lambda self, statement, *args: statement)
+
+
+# The first wall
+
+
+@defect(
+    MANAGER + "test_every_query_names_the_organization",
+    MANAGER + "test_outside_of_a_scope_it_raises",
+    MANAGER + "test_a_queryset_of_one_scope_is_not_evaluated_in_another_or_in_none[list]",
+)
+def manager_without_filter(patch: Any) -> None:
+    patch.setattr(tenancy.TenantManager, "get_queryset", lambda self: models.QuerySet(self.model, using=self._db))
+
+
+@defect(MANAGER + "test_a_queryset_of_one_scope_is_not_evaluated_in_another_or_in_none[count]")
+def queryset_not_bound_to_its_scope(patch: Any) -> None:
+    patch.setattr(tenancy.TenantQuerySet, "db", models.QuerySet.db)
+
+
+@defect(
+    MANAGER + "test_a_row_gets_the_bound_organization_however_it_is_inserted",
+    MODELS + "test_another_organization_does_not_change_it[Run]",
+)
+def rows_saved_unclaimed(patch: Any) -> None:
+    patch.setattr(tenancy, "_claim", lambda row: None)
+
+
+# The binding
+
+
+@defect(SCOPE + "test_it_binds_the_organization_for_the_manager_and_for_postgresql")
+def scope_without_setting(patch: Any) -> None:
+    patch.setattr(tenancy, "_BIND", "SELECT %s, %s, %s")
+
+
+@defect(
+    "tests/dataxpipe/test_pool.py::test_after_a_scope_the_setting_is_empty",
+    SCOPE + "test_after_the_commit_nothing_is_bound_and_a_callback_enters_a_scope_of_its_own",
+)
+def session_level_set(patch: Any) -> None:
+    patch.setattr(tenancy, "_BIND", tenancy._BIND.replace("true", "false"))
+
+
+@defect("tests/dataxpipe/test_pool.py::test_a_connection_with_a_session_level_binding_is_thrown_away")
+def pool_that_takes_everything_back(patch: Any) -> None:
+    connection.close()
+    connection.close_pool()
+    patch.setitem(connection.settings_dict["OPTIONS"]["pool"], "reset", None)
+    patch.setattr(pool, "discard_when_bound", lambda raw: None)
+
+
+@defect(SCOPE + "test_an_exception_undoes_what_was_written_and_the_binding")
+def scope_left_open_after_an_exception(patch: Any) -> None:
+    class Sticky:
+        def __init__(self, variable: Any) -> None:
+            self.get, self.set, self._reset = variable.get, variable.set, variable.reset
+
+        def reset(self, token: Any) -> None:
+            if sys.exc_info()[0] is not ZeroDivisionError:
+                self._reset(token)
+
+    patch.setattr(tenancy, "_binding", Sticky(tenancy._binding))
+
+
+@defect(SCOPE + "test_inside_an_outer_transaction_it_restores_what_was_set_before")
+def settings_not_restored(patch: Any) -> None:
+    patch.setattr(tenancy, "_current_settings", lambda cursor: ["1", "1s", "1s"])
+
+
+@defect(SCOPE + "test_a_swallowed_failure_is_no_success", FAILURES + "test_the_api_answers[swallow_a_failure]")
+def swallowed_failures_committed(patch: Any) -> None:
+    patch.setattr(tenancy, "_refuse_swallowed_failure", lambda *args: None)
+
+
+@defect(SCOPE + "test_it_limits_statements_and_locks")
+def no_time_outs(patch: Any) -> None:
+    patch.setattr(tenancy, "_BIND", f"SELECT set_config('{tenancy.SETTING}', %s, true), %s, %s")
+
+
+# The edge
+
+
+@defect(
+    FAILURES + "test_the_api_answers[write_and_refuse]",
+    FAILURES + "test_a_page_of_an_organization_answers[write_and_refuse]",
+    FAILURES + "test_an_answer_from_400_on_has_written_nothing",
+)
+def rollback_forgotten(patch: Any) -> None:
+    for module in (viewsets, middleware):
+        patch.setattr(module, "roll_back", lambda: None)
+
+
+@defect(ISOLATION + "test_the_call_in_the_table_works[GET /api/v1/pipelines/]")
+def viewset_without_scope(patch: Any) -> None:
+    import contextlib
+
+    patch.setattr(viewsets, "tenant_scope", lambda organization: contextlib.nullcontext())
+
+
+@defect(FAILURES + "test_a_page_of_an_organization_answers[forget_nothing]")
+def page_without_scope(patch: Any) -> None:
+    import contextlib
+
+    patch.setattr(middleware, "tenant_scope", lambda organization: contextlib.nullcontext())
+
+
+@defect(
+    FAILURES + "test_the_api_answers[sleep_too_long]",
+    FAILURES + "test_a_refused_row_looks_like_an_unknown_one_and_is_logged",
+)
+def database_errors_unnamed(patch: Any) -> None:
+    for module in (rendering, viewsets, errors):
+        patch.setattr(module, "problem_of_database", lambda exception: None)
+
+
+@defect("tests/test_permissions.py::test_a_key_may_what_its_scope_says[POST /api/v1/connections/]")
+def every_key_may_everything(patch: Any) -> None:
+    patch.setattr(permissions.HasScope, "has_permission", lambda self, request, view: True)
