@@ -1,17 +1,7 @@
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, RunFactory, StepFactory
 from tests.factories.openlineage import parent, run_event
-from tests.factories.rows import PipelineVersionFactory
-from tests.routes import (
-    ADMINISTER,
-    ANYBODY,
-    INGEST,
-    PLAN,
-    READ_CATALOG,
-    WRITE_CATALOG,
-    WRITE_CONNECTIONS,
-    Id,
-    Route,
-)
+from tests.factories.rows import DatasetAliasFactory, PipelineVersionFactory
+from tests.routes import ADMINISTER, ANYBODY, INGEST, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
 
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
 pipeline_name = Id(lambda organization: PipelineFactory(organization=organization).name, lambda: "no_such_pipeline")
@@ -20,6 +10,7 @@ with_step = Id(lambda organization: StepFactory(organization=organization).pipel
 dataset_id = Id(lambda organization: DatasetFactory(organization=organization).id)
 dataset_name = Id(lambda organization: DatasetFactory(organization=organization).name, lambda: "no_such_dataset")
 connection = Id(lambda organization: ConnectionFactory(organization=organization).slug, lambda: "no-such-connection")
+alias = Id(lambda organization: DatasetAliasFactory(organization=organization).alias, lambda: "no_such_alias")
 run_id = Id(lambda organization: RunFactory(organization=organization).id)
 
 
@@ -63,6 +54,7 @@ ROUTES = [
     Route("GET /api/v1/datasets/{id}", READ_CATALOG, id=dataset_name),
     Route("GET /api/v1/schemas/pipeline.json", ANYBODY),
     Route("GET /api/v1/schemas/connections/{type}.json", ANYBODY, type="postgres"),
+    Route("GET /api/v1/datasets/{id}", READ_CATALOG, id=alias),
     Route("GET /api/v1/connections/", READ_CATALOG),
     Route(
         "POST /api/v1/connections/",
