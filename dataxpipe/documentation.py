@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 from drf_spectacular.generators import SchemaGenerator
 
-from dataxpipe.problems import Problem, problem_types
+from dataxpipe.problems import problem_types
 
 
 @require_GET
@@ -27,17 +27,17 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def problems(request: HttpRequest) -> HttpResponse:
-    known = sorted(_problems().values(), key=lambda problem: (problem.status, problem.slug))
+    known = sorted(_problems().values(), key=lambda problem: (problem["status"], problem["slug"]))
     return render(request, "problems.html", {"problems": known})
 
 
 @require_GET
 def problem(request: HttpRequest, slug: str) -> HttpResponse:
     """What an answer of this type means and what to do about it."""
-    found = _problems().get(slug)
-    if found is None:
+    described = _problems().get(slug)
+    if described is None:
         raise Http404
-    return render(request, "problem.html", {"described": found})
+    return render(request, "problem.html", {"described": described})
 
 
 @cache
@@ -46,5 +46,9 @@ def _schema() -> bytes:
     return orjson.dumps(generator.get_schema(request=None, public=True))
 
 
-def _problems() -> dict[str, type[Problem]]:
-    return {known.slug: known for known in problem_types()}
+def _problems() -> dict[str, dict[str, Any]]:
+    """By slug. Not the classes themselves: templates would call them."""
+    return {
+        known.slug: {"slug": known.slug, "title": known.title, "status": known.status, "about": known.about}
+        for known in problem_types()
+    }

@@ -57,22 +57,30 @@ class Pages:
 
 
 class TenantSchema(AutoSchema):
-    """Of a `TenantViewSet`: names the scope and every query parameter that the viewset declares."""
+    """Of a `TenantViewSet`: names the scope and every query parameter that the viewset declares.
+
+    Views of the few addresses that need no credential have neither.
+    """
 
     view: Any
 
     def get_operation_id(self) -> str:
-        return f"{self.view.basename}_{self.view.action}"
+        basename = getattr(self.view, "basename", None)
+        return f"{basename}_{self.view.action}" if basename else super().get_operation_id()
 
     def get_description(self) -> str:  # type: ignore[override]
+        if not hasattr(self.view, "rights"):
+            return super().get_description()
         method = getattr(self.view, self.view.action, None)
         said = (getattr(method, "__doc__", None) or "").strip()
         scope = self.view.rights[self.view.action].value
         return f"{said}\n\nNeeds the scope `{scope}`.".strip()
 
     def get_override_parameters(self) -> list[Any]:
-        action = self.view.action
         declared: list[Any] = list(super().get_override_parameters())
+        if not hasattr(self.view, "parameters"):
+            return declared
+        action = self.view.action
         known = {parameter.name for parameter in declared}
         paging = [CURSOR, LIMIT] if action in self.view.paged_actions else []
         named = [OpenApiParameter(name, str) for name in sorted(self.view.parameters.get(action, set()))]

@@ -251,6 +251,10 @@ LOGGING = {
     "loggers": {"django.request": {"level": "ERROR"}, "procrastinate": {"level": "WARNING"}},
 }
 
+# Jobs
+
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 2, "delete_jobs": "successful"}
+
 # Rate limiting
 
 RATE_LIMIT_ENABLED = env.bool("DATAXPIPE_RATE_LIMIT_ENABLED", default=True)
