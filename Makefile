@@ -6,7 +6,7 @@
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist loadgroup
 
 # Tests have a PostgreSQL of their own, which need not survive a power cut.
 FOR_TESTS = DATAXPIPE_DATA_DIR="$${DATAXPIPE_DATA_DIR:-var}/test" DATAXPIPE_EMBEDDED_DURABLE=false

@@ -1,7 +1,6 @@
 """gunicorn's settings; `GUNICORN_CMD_ARGS` overrides each of them."""
 
 import os
-import subprocess
 import sys
 from typing import Any
 
@@ -24,13 +23,8 @@ timeout = 30
 graceful_timeout = 10
 # One long path in the home directory, shared by every deployment of a user, and nothing here asks it.
 control_socket_disable = True
-
-
-def on_starting(server: Any) -> None:
-    """Asks first whether the application starts: gunicorn would tell it once per worker and with a traceback."""
-    tried = subprocess.run([sys.executable, "-c", "import dataxpipe.wsgi"], check=False)
-    if tried.returncode:
-        sys.exit(tried.returncode)
+# Loaded once and shared by the processes: half the time to start, less memory, and what must not start says so once.
+preload_app = True
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
+from django.urls import get_resolver
 
 WORKER_BOOT_ERROR = 3  # at this status gunicorn gives up, at others it starts the next worker
 
@@ -19,6 +20,7 @@ WORKER_BOOT_ERROR = 3  # at this status gunicorn gives up, at others it starts t
 def checked_application() -> WSGIHandler:
     try:
         application = get_wsgi_application()
+        get_resolver().url_patterns  # noqa: B018  (loads the views now, and not at the first request)
         _check_role()
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)  # noqa: T201  (there is no logging yet)

@@ -33,7 +33,6 @@ from dataxpipe.postgres.embedded import EmbeddedServerError
 from dataxpipe.postgres.roles import RoleSetupError
 
 DEMO_ORGANIZATION = "acme-corp"
-SCOPES = "ingest:write,catalog:read,catalog:write,plan:read"
 WEB_START_SECONDS = 60
 STOPPED_BY_SIGNAL = {130, 143}  # honcho's return codes after SIGINT and SIGTERM
 
@@ -188,7 +187,7 @@ def _make_credentials() -> dict[str, str]:
     owner.set_password(password)
     owner.save(update_fields=["password"])
     printed = StringIO()
-    call_command("issue_api_key", DEMO_ORGANIZATION, "--name", "make run", "--scopes", SCOPES, stdout=printed)
+    call_command("issue_api_key", DEMO_ORGANIZATION, "--name", "make run", stdout=printed)
     return {"email": owner.email, "password": password, "key": printed.getvalue().strip()}
 
 
