@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from catalog.models import Dataset, Direction, LineageLink, Pipeline
+from catalog.models import Check, Dataset, Direction, LineageLink, Pipeline
 from catalog.services.health import refresh_health
 from dataxpipe.postgres.bulk import update_rows
 from orgs.tenancy import current_organization
@@ -22,6 +22,25 @@ def lock_at_risk() -> None:
     """One writer at a time says which datasets fail. Take it before pipelines are locked, when some check may turn."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [AT_RISK_LOCK, current_organization().pk % 2**31])
+
+
+def lock_if_at_risk(pipeline_ids: Iterable[UUID] = ()) -> bool:
+    """Whether a change of these pipelines' links and checks may change who is at risk, because some check fails.
+
+    Take it before pipelines are locked, and call `refresh_risk_of` after the change.
+    """
+    failing = Check.objects.filter(pipeline__in=list(pipeline_ids), failing_since__isnull=False)
+    may_change = Dataset.objects.filter(failing_check_count__gt=0).exists() or failing.exists()
+    if may_change:
+        lock_at_risk()
+    return bool(may_change)
+
+
+def refresh_risk_of(pipeline_ids: Iterable[UUID]) -> None:
+    """After checks of these pipelines have ended or come back, or their links lead elsewhere."""
+    failing = Check.objects.filter(pipeline__in=list(pipeline_ids), failing_since__isnull=False)
+    refresh_failing_datasets(pk for pk in failing.values_list("dataset_id", flat=True) if pk)
+    refresh_at_risk()
 
 
 def refresh_checks(check_ids: Iterable[UUID]) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from catalog.connection_types import ConnectionType, config_errors, connection_types
 from catalog.credentials import seal
 from catalog.models import Connection, ConnectionSecret, Pipeline
+from catalog.services.at_risk import lock_if_at_risk, refresh_at_risk
 from catalog.services.redeclaration import redeclare_lineage
 from dataxpipe.problems import Conflict, FieldError, ValidationFailed
 from dataxpipe.requests import json_pointer
@@ -90,7 +91,10 @@ def update_connection(
         connection.namespaces = list(namespaces)
     connection.save()
     if (connection.config, connection.namespaces) != named_by:
-        redeclare_lineage(Pipeline.objects.using_connection(connection.slug))
+        using = Pipeline.objects.using_connection(connection.slug)
+        may_risk = lock_if_at_risk()
+        if redeclare_lineage(using) and may_risk:
+            refresh_at_risk()
     after = _remembered(connection, _secret_fields(connection))
     replaced = sorted(field for field in config or {} if field in after["secrets"])
     if before != after or replaced:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,6 @@ from django.utils import timezone as clock
 
 from catalog.models import (
     ColumnLink,
-    DiscoveredPipeline,
     LineageLink,
     Pipeline,
     PipelineJob,
@@ -19,14 +17,13 @@ from catalog.models import (
     PipelineTag,
     PipelineVersion,
 )
-from catalog.services.declarations import Declaration, write_declarations
-from catalog.services.expectations import expect_next
+from catalog.services.at_risk import lock_if_at_risk, refresh_risk_of
+from catalog.services.current_specs import declare, expect_next, write_current
 from catalog.services.lineage_version import lineage_changed
 from catalog.services.owners import first_owner, owners_from
 from catalog.services.redeclaration import redeclare_lineage
 from catalog.services.registration import (
     Candidate,
-    Decision,
     Outcome,
     decide,
     find_pipelines,
@@ -38,21 +35,10 @@ from catalog.services.registration import (
 from dataxpipe.problems import Conflict, PlanLimitReached
 from orgs import due
 from orgs.actors import Actor
-from orgs.audit import Action, record, record_all
+from orgs.audit import Action, record
 from orgs.plans import require_room
 
 PURGE_PIPELINES = "purge_pipelines"
-
-# What a spec says about the pipeline itself, and what follows from it.
-_DECLARED_FIELDS = [
-    "search_text", "description", "owner", "owners", "tags", "environment", "schedule", "timezone", "slo", "origin",
-    "is_provisional", "current_version", "archived_at", "next_expected_at", "late_after", "updated_at",
-]  # fmt: skip
-_ACTIONS = {
-    Outcome.CREATE: Action.PIPELINE_REGISTERED,
-    Outcome.UPDATE: Action.PIPELINE_VERSION_REGISTERED,
-    Outcome.ROLL_BACK: Action.PIPELINE_ROLLED_BACK,
-}
 
 
 class SpecGoverns(Conflict):
@@ -129,8 +115,10 @@ def _register(
 ) -> list[Registration]:
     candidates = require_valid(read_specs(documents, namespace=namespace, pointers=pointers, lock=not dry_run))
     pipelines = find_pipelines(candidates)
+    may_risk = False
     if any(_may_change(candidate, pipelines) for candidate in candidates):
-        # First the organization's row, then the pipelines': one order for everybody.
+        # First the lock of what is at risk, the organization's row, then the pipelines': one order for everybody.
+        may_risk = not dry_run and lock_if_at_risk(pipeline.pk for pipeline in pipelines.values())
         room = _take_room(candidates, pipelines)
         pipelines = find_pipelines(candidates, lock=not dry_run)
         if (coming := _coming(candidates, pipelines)) > room:
@@ -139,9 +127,11 @@ def _register(
     require_agreement(decisions)
     changing = [decision for decision in decisions if decision.changes_something]
     now = clock.now()
-    declarations = [_declare(decision, now) for decision in changing]
+    declarations = [declare(decision, now) for decision in changing]
     if changing and not dry_run:
-        _write(changing, declarations, actor, now)
+        write_current(changing, declarations, actor, now)
+        if may_risk:
+            _refresh_risk([decision.pipeline for decision in changing])
     return [
         Registration(
             pipeline=decision.pipeline,
@@ -183,68 +173,15 @@ def _take_room(candidates: Sequence[Candidate], pipelines: Mapping[bytes, Pipeli
     return coming
 
 
-def _write(
-    decisions: Sequence[Decision], declarations: Sequence[Declaration], actor: Actor, now: datetime.datetime
-) -> None:
-    _save_pipelines([decision.pipeline for decision in decisions])
-    _save_versions([decision.version for decision in decisions if decision.is_new_version], actor)
-    if created := [decision.candidate.identity for decision in decisions if decision.outcome is Outcome.CREATE]:
-        DiscoveredPipeline.objects.filter(identity__in=created).delete()
-    write_declarations(declarations, now)
-    record_all(actor, [_change(decision) for decision in decisions])
-
-
-def _change(decision: Decision) -> tuple[Action, Pipeline, str, Any, Any]:
-    """What the audit remembers. An archived pipeline that comes back with its current version is unarchived."""
-    action = _ACTIONS.get(decision.outcome, Action.PIPELINE_UNARCHIVED)
-    before = {"version": decision.previous.version} if decision.previous else None
-    after = {"version": decision.version.version, "digest": decision.candidate.digest.hex()}
-    return action, decision.pipeline, "", before, after
-
-
-def _declare(decision: Decision, now: datetime.datetime) -> Declaration:
-    """Puts on the pipeline, without saving it, what its spec says."""
-    pipeline, spec = decision.pipeline, decision.candidate.spec
-    is_new = decision.outcome is Outcome.CREATE
-    declaration_before = {
-        "previous": decision.previous.spec if decision.previous else None,
-        "previous_tags": frozenset(pipeline.tags),
-        "previous_owners": frozenset(entry["name"] for entry in pipeline.owners),
-    }
-    is_rescheduled = (pipeline.schedule, pipeline.timezone) != (spec.schedule, spec.timezone)
-    if is_new or is_rescheduled or pipeline.archived_at is not None:
-        pipeline.schedule, pipeline.timezone = spec.schedule, spec.timezone
-        expect_next(pipeline, after=now)
-    pipeline.description = spec.description
-    pipeline.owners = owners_from("spec", [spec.owner], known=pipeline.owners)
-    pipeline.owner = first_owner(pipeline.owners)
-    pipeline.tags = list(spec.tags)
-    pipeline.environment = spec.environment
-    pipeline.slo = spec.slo.as_document() if spec.slo else {}
-    pipeline.origin, pipeline.is_provisional, pipeline.archived_at = Pipeline.Origin.SPEC, False, None
-    pipeline.current_version = decision.version
-    pipeline.derive()
-    return Declaration.of(pipeline, spec, decision.candidate.datasets, is_new=is_new, **declaration_before)
-
-
-def _save_pipelines(pipelines: Sequence[Pipeline]) -> None:
-    """New and changed ones in one statement."""
-    born = {pipeline.pk: pipeline.created_at for pipeline in pipelines}
-    Pipeline.objects.bulk_create(
-        sorted(pipelines, key=lambda pipeline: pipeline.pk),
-        update_conflicts=True,
-        unique_fields=["organization", "id"],
-        update_fields=_DECLARED_FIELDS,
-    )
+def _refresh_risk(pipelines: Sequence[Pipeline]) -> None:
+    """Also on the instances, which are answered."""
+    ids = [pipeline.pk for pipeline in pipelines]
+    refresh_risk_of(ids)
+    fields = ("health", "health_since", "health_reason", "is_at_risk", "at_risk_reason")
+    fresh = {row["id"]: row for row in Pipeline.objects.filter(pk__in=ids).values("id", *fields)}
     for pipeline in pipelines:
-        # Django fills in auto_now_add also where the row existed; the statement leaves the column alone.
-        pipeline.created_at = born[pipeline.pk] or pipeline.created_at
-
-
-def _save_versions(versions: Sequence[PipelineVersion], actor: Actor) -> None:
-    for version in versions:
-        version.created_by_id, version.created_by_label = actor.id, actor.label
-    PipelineVersion.objects.bulk_create(versions)
+        for name in fields:
+            setattr(pipeline, name, fresh[pipeline.pk][name])
 
 
 def update_pipeline(
@@ -277,7 +214,7 @@ def update_pipeline(
     if schedule:
         pipeline.schedule = schedule.get("schedule", pipeline.schedule)
         pipeline.timezone = schedule.get("timezone", pipeline.timezone)
-        expect_next(pipeline, after=clock.now())
+        expect_next(pipeline, clock.now())
     after = _facts(pipeline)
     if before != after:
         pipeline.save()
@@ -308,12 +245,15 @@ def _link_names(model: Any, field: str, pipeline: Pipeline, names: Iterable[str]
 
 def archive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     """Takes it out of lists, lineage and the plan's count; runs and versions stay. Archived twice is archived."""
+    may_risk = lock_if_at_risk([pipeline.pk])
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.archived_at is None:
         pipeline.archived_at = clock.now()
         pipeline.next_expected_at = pipeline.late_after = None
         pipeline.save(update_fields=["archived_at", "next_expected_at", "late_after", "updated_at"])
         _close_links(pipeline)
+        if may_risk:
+            _refresh_risk([pipeline])
         record(Action.PIPELINE_ARCHIVED, actor, target=pipeline)
     return pipeline
 
@@ -322,19 +262,23 @@ def unarchive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     """Brings it back if the plan has room; its declared lineage opens again, observed lineage when it is seen."""
     if pipeline.archived_at is None:
         return pipeline
+    may_risk = lock_if_at_risk([pipeline.pk])
     require_room("pipelines")
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.archived_at is not None:
         pipeline.archived_at = None
-        expect_next(pipeline, after=clock.now())
+        expect_next(pipeline, clock.now())
         pipeline.save(update_fields=["archived_at", "next_expected_at", "late_after", "updated_at"])
         redeclare_lineage(Pipeline.objects.filter(pk=pipeline.pk))
+        if may_risk:
+            _refresh_risk([pipeline])
         record(Action.PIPELINE_UNARCHIVED, actor, target=pipeline)
     return pipeline
 
 
 def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
     """Hides it at once, its name and its OpenLineage jobs being free again; the worker purges its rows in batches."""
+    may_risk = lock_if_at_risk([pipeline.pk])
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.deleted_at is not None:
         return
@@ -342,6 +286,8 @@ def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
     pipeline.save(update_fields=["deleted_at", "updated_at"])
     _close_links(pipeline)
     PipelineJob.objects.filter(pipeline=pipeline).delete()
+    if may_risk:
+        _refresh_risk([pipeline])
     version = pipeline.current_version.version if pipeline.current_version else None
     before = {"namespace": pipeline.namespace, "name": pipeline.name, "version": version}
     record(Action.PIPELINE_DELETED, actor, target=pipeline, before=before)
