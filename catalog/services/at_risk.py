@@ -37,9 +37,11 @@ def lock_if_at_risk(pipeline_ids: Iterable[UUID] = ()) -> bool:
 
 
 def refresh_risk_of(pipeline_ids: Iterable[UUID]) -> None:
-    """After checks of these pipelines have ended or come back, or their links lead elsewhere."""
+    """After checks of these pipelines have ended, moved or come back, or their links lead elsewhere."""
     failing = Check.objects.filter(pipeline__in=list(pipeline_ids), failing_since__isnull=False)
-    refresh_failing_datasets(pk for pk in failing.values_list("dataset_id", flat=True) if pk)
+    datasets = {pk for pk in failing.values_list("dataset_id", flat=True) if pk}
+    datasets |= set(Dataset.objects.filter(failing_check_count__gt=0).values_list("id", flat=True))
+    refresh_failing_datasets(datasets)
     refresh_at_risk()
 
 

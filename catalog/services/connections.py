@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.connection_types import ConnectionType, config_errors, connection_types
 from catalog.credentials import seal
 from catalog.models import Connection, ConnectionSecret, Pipeline
-from catalog.services.at_risk import lock_if_at_risk, refresh_at_risk
+from catalog.services.at_risk import lock_if_at_risk, refresh_risk_of
 from catalog.services.redeclaration import redeclare_lineage
 from dataxpipe.problems import Conflict, FieldError, ValidationFailed
 from dataxpipe.requests import json_pointer
@@ -91,10 +91,7 @@ def update_connection(
         connection.namespaces = list(namespaces)
     connection.save()
     if (connection.config, connection.namespaces) != named_by:
-        using = Pipeline.objects.using_connection(connection.slug)
-        may_risk = lock_if_at_risk()
-        if redeclare_lineage(using) and may_risk:
-            refresh_at_risk()
+        _move_datasets(connection)
     after = _remembered(connection, _secret_fields(connection))
     replaced = sorted(field for field in config or {} if field in after["secrets"])
     if before != after or replaced:
@@ -106,6 +103,15 @@ def update_connection(
             after=after | {"secrets_replaced": replaced},
         )
     return connection
+
+
+def _move_datasets(connection: Connection) -> None:
+    using = Pipeline.objects.using_connection(connection.slug)
+    pipeline_ids = list(using.values_list("id", flat=True))
+    may_risk = lock_if_at_risk(pipeline_ids)
+    redeclare_lineage(using)
+    if may_risk:
+        refresh_risk_of(pipeline_ids)
 
 
 def delete_connection(*, connection: Connection, actor: Actor) -> None:

@@ -79,8 +79,8 @@ def write_declarations(declarations: Sequence[Declaration], now: datetime.dateti
     write_lineage(declarations, now)
 
 
-def write_lineage(declarations: Sequence[Declaration], now: datetime.datetime) -> bool:
-    """Steps, datasets and everything that hangs on them; says whether a link has changed."""
+def write_lineage(declarations: Sequence[Declaration], now: datetime.datetime) -> None:
+    """Steps, datasets and everything that hangs on them; all that changes when a connection moves."""
     ids = _Ids(steps=_write_steps(declarations, now), datasets=ensure_datasets(declarations))
     _write_aliases(declarations, ids)
     _write_columns(declarations, ids, now)
@@ -89,7 +89,6 @@ def write_lineage(declarations: Sequence[Declaration], now: datetime.datetime) -
     is_changed |= _write_column_links(declarations, ids, now)
     if is_changed:
         lineage_changed()
-    return is_changed
 
 
 def _existing(declarations: Iterable[Declaration]) -> list[uuid.UUID]:

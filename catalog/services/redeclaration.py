@@ -14,8 +14,8 @@ from catalog.spec.validate import connection_refs
 from dataxpipe.problems import Conflict
 
 
-def redeclare_lineage(pipelines: Any) -> bool:
-    """Moves the declared links of a queryset of pipelines to the datasets their specs mean now; says whether any moved.
+def redeclare_lineage(pipelines: Any) -> None:
+    """Moves the declared links of a queryset of pipelines to the datasets their specs mean now.
 
     Raises `Conflict` when one of the specs would no longer say which dataset it means.
     """
@@ -29,4 +29,4 @@ def redeclare_lineage(pipelines: Any) -> bool:
         except NamingError as error:
             raise Conflict(f"The spec of {pipeline.name} would no longer name its datasets: {error}") from None
         declarations.append(Declaration.of(pipeline, spec, datasets, is_new=False))
-    return write_lineage(declarations, timezone.now())
+    write_lineage(declarations, timezone.now())

@@ -134,7 +134,7 @@ def test_a_batch_takes_as_many_statements_however_long(business, count):
     api.get("/api/v1/pipelines/")
     with CaptureQueriesContext(connection) as queries:
         assert api.post(URL, specs(count)).status_code == 201
-    assert len(queries) == 29, [query["sql"][:90] for query in queries]
+    assert len(queries) == 30, [query["sql"][:90] for query in queries]
     with CaptureQueriesContext(connection) as queries:
         assert api.post(URL, specs(count)).status_code == 200
     assert len(queries) == 8

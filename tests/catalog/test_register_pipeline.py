@@ -343,7 +343,11 @@ def test_registering_an_unchanged_pipeline_takes_few_queries(api):
 
 
 def test_registering_a_new_pipeline_takes_few_queries(api):
+    # 1 the key  2-4 the scope  5 connections  6 the pipeline  7 whether anything is at risk  8-9 the room  10 the
+    # pipeline again, locked  11-14 pipeline, version, discovery, and who owns and tags it (15)  16 steps
+    # 17-19 datasets  20 aliases  21-22 columns  23 checks  24-25 links and column links  26-29 audit, mark and
+    # lineage version  30-31 the end of the scope
     api.get(URL)
     with CaptureQueriesContext(connection) as queries:
         assert api.post(URL, pipeline_spec()).status_code == 201
-    assert len(queries) <= 30, [query["sql"][:90] for query in queries]
+    assert len(queries) == 31, [query["sql"][:90] for query in queries]
