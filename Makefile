@@ -15,7 +15,7 @@ FOR_DEVELOPMENT = DEBUG="$${DEBUG:-true}"
 .PHONY: run test check prove bench browser constraints clean
 
 run: .venv/run.stamp
-	@$(FOR_DEVELOPMENT) .venv/bin/python manage.py run
+	@exec env $(FOR_DEVELOPMENT) .venv/bin/python manage.py run
 
 test: .venv/test.stamp browser
 	@$(FOR_TESTS) .venv/bin/python -m pytest -q $(PYTEST_ARGS)

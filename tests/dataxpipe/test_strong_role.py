@@ -44,9 +44,9 @@ def test_it_is_looked_at_once_for_a_role_that_may(db, django_assert_num_queries)
     assert len(wrapper._checked_roles) >= 1
 
 
-def start(**environment: str) -> subprocess.CompletedProcess[str]:
+def start(code: str = "import dataxpipe.wsgi", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "import dataxpipe.wsgi"],
+        [sys.executable, "-c", code],
         cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "dataxpipe.settings", **environment},
         capture_output=True,
@@ -70,3 +70,8 @@ def test_the_web_starts_while_the_database_is_away():
     done = start(DATAXPIPE_DB="postgres://somebody@127.0.0.1:1/nowhere")
     assert done.returncode == 0
     assert "The database does not answer yet" in done.stderr
+
+
+def test_the_start_opens_no_pool_because_a_server_may_fork_after_it():
+    done = start("import dataxpipe.wsgi; from django.db import connection; print(connection._connection_pools)")
+    assert done.stdout == "{}\n"

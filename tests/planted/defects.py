@@ -14,13 +14,16 @@ from dataxpipe import errors, rendering
 from dataxpipe.postgres import base, pool, schema
 from dataxpipe.postgres.embedded import ensure_server
 from dataxpipe.postgres.walls import tenant_condition
+from dataxpipe.problems import Forbidden, NotFound
 from orgs import middleware, permissions, tenancy, viewsets
+from orgs.models import Membership, Organization
 
 SCOPE = "tests/dataxpipe/test_tenant_scope.py::"
 MANAGER = "tests/dataxpipe/test_tenant_manager.py::"
 MODELS = "tests/test_isolation_of_models.py::"
 FAILURES = "tests/dataxpipe/test_database_failures.py::"
 FILLED = "tests/dataxpipe/test_migrations_on_filled_tables.py::"
+PERMISSIONS = "tests/test_permissions.py::"
 ISOLATION = "tests/test_isolation.py::"
 GATE = "tests/dataxpipe/test_gate.py::test_every_wall_stands"
 READY = "tests/dataxpipe/test_health.py::test_it_is_ready_when_every_wall_stands"
@@ -276,6 +279,37 @@ def database_errors_unnamed(patch: Any) -> None:
         patch.setattr(module, "problem_of_database", lambda exception: None)
 
 
-@defect("tests/test_permissions.py::test_a_key_may_what_its_scope_says[POST /api/v1/connections/]")
+@defect(PERMISSIONS + "test_a_key_may_what_its_scope_says[POST /api/v1/connections/]")
 def every_key_may_everything(patch: Any) -> None:
     patch.setattr(permissions.HasScope, "has_permission", lambda self, request, view: True)
+
+
+@defect(
+    PERMISSIONS + "test_a_stranger_finds_nothing_and_nobody_is_sent_to_the_login[GET /o/{slug}/start/]",
+    ISOLATION + "test_a_foreign_id_is_answered_like_an_unknown_one[GET /o/{slug}/start/-path.slug]",
+)
+def membership_not_asked(patch: Any) -> None:
+    def of_everybody(request: Any) -> list[Membership]:
+        organizations = Organization.objects.all()
+        return [Membership(organization=found, user=request.user, role="owner") for found in organizations]
+
+    patch.setattr(middleware, "memberships", of_everybody)
+
+
+@defect(
+    PERMISSIONS + "test_a_stranger_finds_nothing_and_nobody_is_sent_to_the_login[GET /o/{slug}/start/]",
+    ISOLATION + "test_a_foreign_id_is_answered_like_an_unknown_one[GET /o/{slug}/start/-path.slug]",
+)
+def strangers_told_that_the_organization_exists(patch: Any) -> None:
+    inside = middleware.OrganizationMiddleware._inside_organization
+
+    def tell(self: Any, request: Any, view: Any, args: Any, kwargs: Any) -> Any:
+        slug = kwargs["slug"]
+        try:
+            return inside(self, request, view, args, kwargs)
+        except NotFound:
+            if Organization.objects.filter(slug=slug).exists():
+                raise Forbidden from None
+            raise
+
+    patch.setattr(middleware.OrganizationMiddleware, "_inside_organization", tell)
