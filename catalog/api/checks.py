@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -49,6 +55,14 @@ class DatasetName(StrictSerializer):
     name = TextField(max_length=1000)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string"},
+            {"type": "object", "properties": {"namespace": {"type": "string"}, "name": {"type": "string"}}},
+        ]
+    }
+)
 class DatasetField(serializers.Field):  # type: ignore[type-arg]
     """A dataset's id, alias or name as text, or its `{namespace, name}`."""
 
@@ -153,6 +167,7 @@ class CheckViewSet(TenantViewSet):
             component_name="CheckResults",
             serializers=[ResultInput, ResultInput(many=True)],
             resource_type_field_name=None,
+            many=False,
         ),
         responses={201: RecordedCheckResultSerializer, 200: RecordedCheckResultSerializer},
         description="One result, or up to 1,000 in an array, which are answered in `results` in their order.",

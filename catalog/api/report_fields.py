@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from dataxpipe.fields import InstantField, TextField, WholeNumberField
@@ -79,6 +80,7 @@ class TriggerField(serializers.RegexField):
         return super().to_internal_value(data.lower())
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}})
 class LabelsField(serializers.Field):  # type: ignore[type-arg]
     """Up to 64 names with texts, numbers, booleans or null."""
 
@@ -109,6 +111,7 @@ class LabelsField(serializers.Field):  # type: ignore[type-arg]
         return None if is_small else serializers.ErrorDetail(str(self.error_messages["value"]), code="value")
 
 
+@extend_schema_field({"type": ["string", "number"]})
 class MeasureField(serializers.Field):  # type: ignore[type-arg]
     """A number or a text, kept as text."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from django.utils import timezone
@@ -81,6 +82,7 @@ class VersionWithSpecSerializer(VersionSerializer):
     spec = serializers.DictField()
 
 
+@cache
 def page_of(row: type[serializers.Serializer[Any]]) -> Any:
     """The shape of a page of such rows."""
     return inline_serializer(

@@ -20,6 +20,7 @@ from orgs.services.organizations import update_organization
 from orgs.viewsets import TenantViewSet
 
 
+@extend_schema_serializer(component_name="OrganizationPlan")
 class PlanSerializer(serializers.Serializer[Any]):
     name = serializers.ChoiceField(choices=list(plans.PLANS))
     label = serializers.CharField()  # type: ignore[assignment]
@@ -49,6 +50,7 @@ class OrganizationChange(StrictSerializer):
     settings = serializers.DictField(child=TextField(), required=False, help_text=f"of {', '.join(SETTINGS)}")
 
 
+@extend_schema_serializer(component_name="ResourceHeadroom")
 class HeadroomSerializer(serializers.Serializer[Any]):
     resource = serializers.CharField()
     limit = serializers.IntegerField(allow_null=True)
