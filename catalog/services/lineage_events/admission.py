@@ -41,7 +41,7 @@ class PipelineNotAdmitted(Forbidden):
 def refused_pipelines(new: Sequence[JobKey], *, freed: int = 0) -> dict[JobKey, Problem]:
     """Of pipelines that would come to be, those that may not, and why; the first named come in first.
 
-    Locks the organization's row. `freed`: how many provisional pipelines disappear for them.
+    Locks the organization's row. `freed`: how many observed pipelines disappear for them.
     """
     if not new:
         return {}

@@ -1,6 +1,7 @@
 """Moving runs whose pipeline was only guessed, once a parent is learnt: with their links, facets and check results.
 
-A place that no run is left at keeps no observed links; a provisional pipeline that no run is left at disappears.
+A place that no run is left at keeps no observed links; a pipeline that only events made, and that no run is left at,
+disappears: with the events in another order it would not have come to be.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def relocate(moves: Sequence[Move]) -> None:
 
 
 def count_vacated(moves: Iterable[tuple[UUID, UUID]]) -> int:
-    """How many provisional pipelines lose their last run when these `(run, pipeline)` leave."""
+    """How many observed pipelines lose their last run when these `(run, pipeline)` leave."""
     leaving = dict(moves)
     if not leaving:
         return 0
@@ -190,14 +191,14 @@ _CLEAR_STEPS = """
 """
 _WOULD_BE_VACATED = """
     SELECT p.id FROM catalog_pipeline p
-    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.is_provisional
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.origin = 'openlineage'
         AND p.deleted_at IS NULL AND p.archived_at IS NULL
         AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s
                         AND r.pipeline_id = p.id AND r.id <> ALL(%(runs)s))
 """
 _VACATE = """
     UPDATE catalog_pipeline p SET deleted_at = now()
-    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.is_provisional
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.origin = 'openlineage'
         AND p.deleted_at IS NULL
         AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s AND r.pipeline_id = p.id)
     RETURNING p.id
