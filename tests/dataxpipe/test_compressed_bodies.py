@@ -70,7 +70,8 @@ def test_other_encodings_are_refused_and_gzip_is_offered(encoding):
     "body",
     [
         b"", b"{}", gzip.compress(b"{}", mtime=0)[:-4], gzip.compress(b"{}", mtime=0)[:5],
-        gzip.compress(b"{}", mtime=0) + b"x", gzip.compress(b"{}", mtime=0) * 2, gzip.compress(b"{}", mtime=0)[:-8] + bytes(8),
+        gzip.compress(b"{}", mtime=0) + b"x", gzip.compress(b"{}", mtime=0) * 2,
+        gzip.compress(b"{}", mtime=0)[:-8] + bytes(8),
     ],
 )  # fmt: skip
 def test_broken_gzip_is_refused(body):
