@@ -31,7 +31,7 @@ check: .venv/test.stamp
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	@$(FOR_DEVELOPMENT) .venv/bin/python -m mypy
-	.venv/bin/python -m djlint templates --check --lint --quiet
+	.venv/bin/python -m djlint templates --check --lint
 	.venv/bin/lint-imports
 	@$(FOR_TESTS) $(FOR_DEVELOPMENT) .venv/bin/python manage.py makemigrations --check --dry-run
 	@$(FOR_TESTS) $(FOR_DEVELOPMENT) .venv/bin/python manage.py check --fail-level WARNING
