@@ -1,0 +1,90 @@
+"""Many clients at once: batches that share pipelines and datasets neither deadlock nor double."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connections
+
+from catalog.models import Dataset, EventInbox, LineageLink, Pipeline, Run, Step
+from orgs.models import Organization
+from orgs.tenancy import tenant_scope
+from tests.conftest import api_of
+from tests.factories import OrganizationFactory, PipelineFactory
+from tests.factories.openlineage import airflow_task_event, dataset, run_event, run_id
+
+LINEAGE, BATCH = "/api/v1/lineage", "/api/v1/lineage/batch"
+THREADS = 6
+
+
+@pytest.fixture
+def organization(transactional_db) -> Organization:
+    return OrganizationFactory(slug="acme", plan_name="business")
+
+
+def in_parallel(work):
+    """Calls `work(number)` in threads that start together; answers what each returned."""
+    barrier, answers = threading.Barrier(THREADS), {}
+
+    def run(number):
+        barrier.wait()
+        try:
+            answers[number] = work(number)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answers[number] for number in sorted(answers)]
+
+
+def shared_batch(number):
+    """Ten tasks of two DAGs that share twenty datasets, in an order of its own."""
+    events = []
+    for index in range(20):
+        event = airflow_task_event(
+            dag=f"dag_{index % 2}",
+            task=f"t{index % 10}",
+            inputs=[dataset("s3://lake", f"d{index}")],
+            outputs=[dataset("s3://lake", f"d{(index * 7) % 20}")],
+        )
+        event["run"]["runId"] = run_id(f"{number}-{index}")
+        events.append(event)
+    return events[number:] + events[:number] if number % 2 else events[::-1]
+
+
+def test_batches_that_share_datasets_in_different_orders_all_succeed(organization):
+    clients = [api_of(organization) for _ in range(THREADS)]
+    for _ in range(3):
+        statuses = in_parallel(lambda number: clients[number].post(BATCH, shared_batch(number)).status_code)
+        assert statuses == [204] * THREADS
+    with tenant_scope(organization):
+        assert Pipeline.objects.count() == 2
+        assert Dataset.objects.count() == 20
+        assert Step.objects.count() == 10
+        assert Run.objects.filter(step__isnull=False).count() == 20 * THREADS
+        assert not EventInbox.objects.exclude(state="applied").exists()
+        keys = list(LineageLink.objects.values_list("pipeline", "step", "dataset", "direction"))
+        assert len(keys) == len(set(keys))
+
+
+def test_the_same_new_run_from_everybody_is_one_run(organization):
+    clients = [api_of(organization) for _ in range(THREADS)]
+    event = run_event("COMPLETE", outputs=[dataset("s3://lake", "orders")])
+    assert in_parallel(lambda number: clients[number].post(LINEAGE, event).status_code) == [201] * THREADS
+    with tenant_scope(organization):
+        assert [Run.objects.count(), Pipeline.objects.count(), LineageLink.objects.count()] == [1, 1, 1]
+
+
+def test_new_pipelines_never_exceed_the_plan(organization):
+    Organization.objects.update(plan_name="free")
+    PipelineFactory(organization=organization)
+    clients = [api_of(organization) for _ in range(THREADS)]
+    statuses = in_parallel(lambda number: clients[number].post(LINEAGE, run_event(job=f"dag_{number}")).status_code)
+    assert sorted(statuses) == [201] * 2 + [403] * (THREADS - 2)
+    with tenant_scope(organization):
+        assert Pipeline.objects.counted().count() == 3
