@@ -6,6 +6,7 @@ Every variable is described in `docs/operations.md`; a missing secret in product
 import base64
 import binascii
 import re
+import ipaddress
 from pathlib import Path
 
 import environ
@@ -54,6 +55,8 @@ ENCRYPTION_KEYS = master_keys(
     required_in_production("DATAXPIPE_ENCRYPTION_KEYS", in_debug=f"dev:{base64.b64encode(b'd' * 32).decode()}")
 )
 BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.str('PORT', default='8000')}").rstrip("/")
+# Addresses and networks of reverse proxies, whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = [ipaddress.ip_network(network) for network in env.list("DATAXPIPE_TRUSTED_PROXIES", default=[])]
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 APPEND_SLASH = False  # the last URL pattern does it, for pages
 ROOT_URLCONF = "dataxpipe.urls"

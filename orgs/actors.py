@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
 
 from orgs.permissions import Right, Role, role_may
 
@@ -71,5 +74,30 @@ def _circumstances(request: HttpRequest) -> dict[str, Any]:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The peer's address; forwarded headers count only from trusted proxies, which the web server resolves."""
-    return request.META.get("REMOTE_ADDR") or None
+    """The caller's address. `X-Forwarded-For` is believed only as far as trusted proxies wrote it.
+
+    Each proxy appends the address it heard from, so the list is read from its end, and the first address that
+    is no trusted proxy is the caller.
+    """
+    address: str | None = request.META.get("REMOTE_ADDR") or None
+    for forwarded in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if not _is_trusted_proxy(address):
+            return address
+        address = _as_address(forwarded) or address
+    return address
+
+
+def _is_trusted_proxy(address: str | None) -> bool:
+    if not settings.TRUSTED_PROXIES:
+        return False
+    if address is None:
+        return True  # a unix socket, which only the proxy on this machine can reach
+    ip = ipaddress.ip_address(address)
+    return any(ip in network for network in settings.TRUSTED_PROXIES)
+
+
+def _as_address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return None
