@@ -5,8 +5,8 @@ Every variable is described in `docs/operations.md`; a missing secret in product
 
 import base64
 import binascii
-import re
 import ipaddress
+import re
 from pathlib import Path
 
 import environ
