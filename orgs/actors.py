@@ -37,6 +37,11 @@ class Actor:
             return self.role is not None and role_may(self.role, right)
         return right.value in self.scopes
 
+    @property
+    def is_admin(self) -> bool:
+        """For templates: whether to show what leads to the settings."""
+        return self.may(Right.ADMINISTER)
+
     @classmethod
     def system(cls, label: str) -> Actor:
         return cls(kind="system", id="", label=label)
