@@ -1,4 +1,4 @@
-from catalog.models.check import Check, CheckResult, ResultStatus, Severity
+from catalog.models.check import FAILING, Check, CheckResult, ResultStatus, Severity
 from catalog.models.connection import Connection, ConnectionSecret, DataKey
 from catalog.models.dataset import Dataset, DatasetAlias, DatasetColumn
 from catalog.models.event import EventInbox, Facet, FacetUse
@@ -19,6 +19,7 @@ from catalog.models.step import Step
 
 __all__ = [
     "ENDED",
+    "FAILING",
     "HEALTH_ORDER",
     "LIVE",
     "Check",

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import datetime
+from typing import ClassVar, Self
+
 from django.db import models
 
 from catalog.models.dataset import Dataset
 from catalog.models.pipeline import Pipeline
 from catalog.models.run import Run
 from dataxpipe.postgres.fields import UUID7Key
-from orgs.tenancy import TenantModel
+from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet
 
 
 class Severity(models.TextChoices):
@@ -58,6 +61,20 @@ class Check(TenantModel):
         return self.check_id
 
 
+FAILING = (ResultStatus.FAIL, ResultStatus.ERROR)
+_RANKS = {ResultStatus.SKIPPED: 0, ResultStatus.PASS: 1, ResultStatus.ERROR: 2, ResultStatus.FAIL: 3}
+
+
+class CheckResultQuerySet(TenantQuerySet["CheckResult"]):
+    def failing(self) -> Self:
+        """Of error checks, that failed or could not be run."""
+        return self.filter(severity=Severity.ERROR, status__in=FAILING)
+
+
+class CheckResultManager(TenantManager.from_queryset(CheckResultQuerySet)):  # type: ignore[misc]
+    pass
+
+
 class CheckResult(TenantModel):
     """One outcome of a check: of a run, or of an instant when it belongs to none."""
 
@@ -75,6 +92,8 @@ class CheckResult(TenantModel):
     threshold = models.CharField(max_length=200, blank=True)
     message = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[CheckResultManager] = CheckResultManager()
 
     class Meta:
         constraints = [
@@ -97,3 +116,8 @@ class CheckResult(TenantModel):
 
     def __str__(self) -> str:
         return self.status
+
+    @property
+    def rank(self) -> tuple[bool, datetime.datetime, int]:
+        """Which of two outcomes of a check and run counts: the later, the worse at one instant; skipped never."""
+        return self.status != ResultStatus.SKIPPED, self.executed_at, _RANKS[ResultStatus(self.status)]

@@ -70,8 +70,8 @@ class Run(TenantModel):
 
     `reported_status` is what the orchestrator said last, by event time; `status` also knows the checks of the
     run, the end of its parent and silence, and `cause` says which of these decided. `occurred_at` orders lists:
-    the start, or the nominal start, or when it was first heard of. `last_event_at` is the latest time any report
-    speaks of; without one only a child run or a check result has named the run.
+    the start, or the nominal start, or the end, or when it was first heard of. `last_event_at` is the latest
+    time any report speaks of; without one only a child run or a check result has named the run.
     `openlineage` is what events said of job, type, parent and root, by which the run's pipeline is decided.
     """
 

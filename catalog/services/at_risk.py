@@ -72,8 +72,10 @@ def refresh_failing_datasets(dataset_ids: Iterable[UUID]) -> None:
 
 
 def refresh_at_risk() -> None:
-    """Marks the pipelines downstream of failing datasets, and only those. To be called when a dataset turns, and
-    when links change while one fails: three statements, and two for each level of the walk."""
+    """Marks the pipelines downstream of failing datasets, and only those. To be called when a dataset turns.
+
+    Three statements, two for each level of the walk, and three more when somebody's risk has changed.
+    """
     lock_at_risk()
     failing = Dataset.objects.filter(failing_check_count__gt=0).order_by("name", "id")
     reasons = {id_: f"A check fails on {name}, upstream."[:500] for id_, name in failing.values_list("id", "name")}
@@ -127,6 +129,7 @@ def _organization() -> dict[str, int]:
     return {"organization": current_organization().pk}
 
 
+# Of two results at one instant the worse is the newer one, whichever came first.
 _REFRESH_CHECKS = """
     UPDATE catalog_check c
     SET last_status = newest.status, last_executed_at = newest.executed_at,
@@ -135,22 +138,24 @@ _REFRESH_CHECKS = """
                              ELSE least(newest.since, c.failing_since) END
     FROM catalog_check old
     CROSS JOIN LATERAL (
-        SELECT coalesce((array_agg(status ORDER BY executed_at DESC, id DESC))[1], '') AS status,
+        SELECT coalesce((array_agg(status ORDER BY executed_at DESC, rank))[1], '') AS status,
                max(executed_at) AS executed_at,
-               coalesce((array_agg(status IN ('fail', 'error') ORDER BY executed_at DESC, id DESC)
-                         FILTER (WHERE status <> 'skipped'))[1], false) AS is_failing,
-               bool_or(status = 'pass') AS has_passed,
-               min(executed_at) FILTER (WHERE status IN ('fail', 'error') AND executed_at > passed_at) AS since
+               coalesce((array_agg(rank < 3 ORDER BY executed_at DESC, rank) FILTER (WHERE rank < 4))[1], false)
+                   AS is_failing,
+               bool_or(rank = 3) AS has_passed,
+               min(executed_at) FILTER (WHERE rank < 3 AND executed_at >= passed_at) AS since
         FROM (
-            SELECT r.id, r.status, r.executed_at,
-                   coalesce(max(r.executed_at) FILTER (WHERE r.status = 'pass') OVER (), '-infinity') AS passed_at
+            SELECT status, executed_at, rank,
+                   coalesce(max(executed_at) FILTER (WHERE rank = 3) OVER (), '-infinity') AS passed_at
             FROM (
-                SELECT * FROM catalog_checkresult r
+                SELECT r.status, r.executed_at,
+                       array_position(ARRAY['fail', 'error', 'pass', 'skipped'], r.status::text) AS rank
+                FROM catalog_checkresult r
                 WHERE r.organization_id = old.organization_id AND r.check_rule_id = old.id
                   AND NOT EXISTS (SELECT FROM catalog_run n WHERE n.organization_id = r.organization_id
                                   AND n.id = r.run_id AND n.trigger = 'backfill')
                 ORDER BY r.executed_at DESC, r.id DESC LIMIT %(looked_back)s
-            ) r
+            ) recent
         ) results
     ) newest
     WHERE old.organization_id = %(organization)s AND old.id = ANY(%(ids)s)

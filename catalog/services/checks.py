@@ -10,15 +10,13 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from catalog.models import Check, CheckResult, ResultStatus, Run, Severity, identity_of
+from catalog.models import FAILING, Check, CheckResult, Run, Severity, identity_of
 from catalog.services.at_risk import lock_at_risk, refresh_checks, refresh_failing_datasets
 from catalog.services.run_book import lock_pipelines, mention_runs, set_failed_checks
 from catalog.services.run_reports import RunKey
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.problems import Conflict
 
-FAILING = (ResultStatus.FAIL, ResultStatus.ERROR)
-_RANK = {ResultStatus.SKIPPED: 0, ResultStatus.PASS: 1, ResultStatus.ERROR: 2, ResultStatus.FAIL: 3}
 _SAID = (
     "status",
     "severity",
@@ -118,8 +116,7 @@ def _is_one_of(reports: Iterable[ResultReport]) -> Q:
 
 
 def _failed_checks(run_ids: Iterable[UUID]) -> dict[UUID, bool]:
-    failing = CheckResult.objects.filter(run_id__in=run_ids, severity=Severity.ERROR, status__in=FAILING)
-    failed = set(failing.values_list("run_id", flat=True))
+    failed = set(CheckResult.objects.failing().filter(run_id__in=run_ids).values_list("run_id", flat=True))
     return {run_id: run_id in failed for run_id in run_ids}
 
 
@@ -144,7 +141,7 @@ class _Shelf:
         known = self.results.setdefault(_key(result), result)
         if known is result:
             self.new.append(result)
-        elif (report.is_dated or known.status != result.status) and _rank(result) > _rank(known):
+        elif (report.is_dated or known.status != result.status) and result.rank > known.rank:
             for name in _SAID:
                 setattr(known, name, getattr(result, name))
             self.changed[known.id] = known
@@ -218,8 +215,3 @@ def _result(report: ResultReport, check: Check, run: Run | None) -> CheckResult:
 def _key(result: CheckResult) -> tuple[Any, ...]:
     """One result for each check and run, or instant when it belongs to no run."""
     return result.check_rule_id, result.run_id, None if result.run_id else result.executed_at
-
-
-def _rank(result: CheckResult) -> tuple[Any, ...]:
-    """Which of two outcomes of one check and run counts: the later, the worse at one instant; skipped never."""
-    return result.status != ResultStatus.SKIPPED, result.executed_at, _RANK[ResultStatus(result.status)]

@@ -79,12 +79,15 @@ def decide_health(facts: Facts) -> Verdict:
     return Verdict(Health.NEVER_RUN, "No run was reported yet.")
 
 
-def refresh_health(pipeline_ids: Iterable[UUID]) -> None:
-    """Brings last-run facts, median, expectation and health of these pipelines up to date: two statements."""
+def refresh_health(pipeline_ids: Iterable[UUID], *, is_rescheduled: bool = False) -> None:
+    """Brings last-run facts, median, expectation and health of these pipelines up to date: two statements.
+
+    `is_rescheduled`: their schedule is new, and holds from now on, whatever ran before.
+    """
     now = timezone.now()
     changed = []
     for row in _facts_of(sorted(set(pipeline_ids))):
-        values = _kept_facts(row) | _expectation(row)
+        values = _kept_facts(row) | _expectation(row, now if is_rescheduled else None)
         verdict = decide_health(row["facts"])
         values |= {"health": verdict.health.value, "health_reason": verdict.reason[:500]}
         is_new = verdict.health != row["health"] or row["health_since"] is None
@@ -196,14 +199,17 @@ def _kept_facts(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expectation(row: dict[str, Any]) -> dict[str, Any]:
+def _expectation(row: dict[str, Any], rescheduled_at: datetime.datetime | None) -> dict[str, Any]:
     """A pipeline that never ran is expected but not late: its orchestrator may not be connected yet."""
     if row["archived_at"] is not None:
         return {"next_expected_at": None, "late_after": None}
     last: LastRun | None = row["facts"].last
-    expected, late_after = expected_after(
-        row["schedule"], row["timezone"], last.occurred_at if last else row["created_at"]
-    )
+    after = rescheduled_at or (last.occurred_at if last else row["created_at"])
+    expected, late_after = expected_after(row["schedule"], row["timezone"], after)
+    known, is_same_run = row["next_expected_at"], (last and last.id) == row["last_run_id"]
+    if rescheduled_at is None and is_same_run and known and expected and known > expected:
+        # The schedule is newer than the last run: what it names before that was never meant.
+        return {"next_expected_at": known, "late_after": row["late_after"]}
     return {"next_expected_at": expected, "late_after": late_after if last else None}
 
 

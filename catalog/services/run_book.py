@@ -16,11 +16,12 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.models import LIVE, CheckResult, FacetUse, Pipeline, Run, RunStatus
+from catalog.models import LIVE, CheckResult, Pipeline, Run, RunStatus
 from catalog.openlineage.states import LOST_AFTER_AT_LEAST
 from catalog.services.at_risk import refresh_checks
 from catalog.services.health import refresh_health
 from catalog.services.run_reports import RunKey, RunReport, as_report, as_uuid, ended_at, merge, settle
+from catalog.services.twins import hand_over
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.problems import Conflict
 from orgs import due
@@ -120,7 +121,6 @@ class RunBook:
         self.runs: dict[UUID, Run] = {}
         self.before: dict[UUID, dict[str, Any]] = {}
         self.ends_before: dict[UUID, datetime.datetime | None] = {}
-        self.absorbed: dict[UUID, UUID] = {}
         self.by_openlineage_id: dict[UUID, list[Run]] = defaultdict(list)
         self.by_name: dict[tuple[UUID, str], Run] = {}
         for run in runs:
@@ -153,8 +153,6 @@ class RunBook:
             run.updated_at = self.now
         Run.objects.bulk_create(sorted(new, key=lambda run: run.id))
         update_rows(changed, [*WRITTEN, "updated_at"])
-        for twin_id, run_id in self.absorbed.items():
-            _replace(twin_id, run_id)
         self._refresh([*new, *changed])
 
     def _find_or_create(self, report: RunReport) -> Run:
@@ -207,10 +205,10 @@ class RunBook:
     def _absorb(self, run: Run, twin: Run) -> None:
         merge(run, as_report(twin))
         run.openlineage_id = run.openlineage_id or as_uuid(twin.run_id)
-        run.has_failed_check = run.has_failed_check or twin.has_failed_check
         if twin.id in self.before:
-            self._add_children([twin.id])
-            self.absorbed[twin.id] = run.id
+            hand_over(twin.id, run.id)
+            run.has_failed_check = CheckResult.objects.failing().filter(run_id=run.id).exists()
+            self._add_children([run.id])
         for child in self.runs.values():
             child.parent_run_id = run.id if child.parent_run_id == twin.id else child.parent_run_id
         del self.runs[twin.id]
@@ -228,6 +226,7 @@ class RunBook:
 
     def _inherit_ends(self) -> None:
         """Hands the end of a run down to the runs below it, level by level, also to those not in the batch."""
+        self._add_parents()
         pending = set(self.runs)
         for _ in range(MAX_DEPTH):
             ended = [id_ for id_ in pending if ended_at(self.runs[id_]) != self.ends_before.get(id_)]
@@ -237,7 +236,7 @@ class RunBook:
             for run in self.runs.values():
                 if run.step_id is None or run.parent_run_id not in pending:
                     continue
-                end = ended_at(self.runs[run.parent_run_id])
+                end = ended_at(self.runs[run.parent_run_id]) if run.reported_status in LIVE else None
                 if run.parent_ended_at != end:
                     run.parent_ended_at = end
                     inherited.add(run.id)
@@ -245,11 +244,18 @@ class RunBook:
                 return
             pending = inherited
 
+    def _add_parents(self) -> None:
+        """Of steps whose report does not name their run: what is known of it counts for a new attempt too."""
+        steps = (run for run in self.runs.values() if run.step_id and run.parent_run_id)
+        if missing := {run.parent_run_id for run in steps} - self.runs.keys():
+            for parent in Run.objects.filter(id__in=missing):
+                self.add(parent)
+
     def _add_children(self, run_ids: list[UUID]) -> None:
         """Only those that have not ended themselves: nothing else changes with their parent."""
         children = Run.objects.filter(parent_run_id__in=run_ids, step__isnull=False, reported_status__in=LIVE)
         for child in children:
-            if child.id not in self.runs and child.id not in self.absorbed:
+            if child.id not in self.runs:
                 self.add(child)
 
     def _refresh(self, runs: list[Run]) -> None:
@@ -290,15 +296,3 @@ def _stored(reports: Sequence[RunReport]) -> Any:
 
 def _written(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in WRITTEN}
-
-
-def _replace(twin_id: UUID, run_id: UUID) -> None:
-    """Hands over what hangs on a row that turned out to be another run's, and removes it."""
-    Run.objects.filter(parent_run_id=twin_id).update(parent_run_id=run_id)
-    kept = CheckResult.objects.filter(run_id=run_id).values("check_rule_id")
-    CheckResult.objects.filter(run_id=twin_id, check_rule_id__in=kept).delete()
-    CheckResult.objects.filter(run_id=twin_id).update(run_id=run_id)
-    named = FacetUse.objects.filter(subject_id=run_id).values("name")
-    FacetUse.objects.filter(subject_id=twin_id, name__in=named).delete()
-    FacetUse.objects.filter(subject_id=twin_id).update(subject_id=run_id)
-    Run.objects.filter(id=twin_id).delete()

@@ -117,8 +117,8 @@ def merge(run: Run, report: RunReport) -> None:
     labels = {**run.labels, **report.labels} if is_newer else {**report.labels, **run.labels}
     run.labels = dict(sorted(labels.items())[:MAX_LABELS])
     run.warnings = [*run.warnings, *(text for text in report.warnings if text not in run.warnings)]
-    if report.openlineage_id is None and not report.is_mention:
-        run.run_id = report.key.run_id
+    if report.openlineage_id is None and report.key.uuid is None:
+        run.run_id = report.key.run_id  # what people call it goes before a UUID
     if is_current:
         _tell(run, report)
 
@@ -135,10 +135,12 @@ def settle(run: Run) -> None:
     run.status, run.cause = status, cause or ""
     if state.reported_status in OPEN:
         run.finished_at = run.parent_ended_at if cause == "parent ended" else None
+    else:
+        run.parent_ended_at = None
     run.duration_seconds = None
     if run.started_at and run.finished_at:
         run.duration_seconds = max(0.0, (run.finished_at - run.started_at).total_seconds())
-    run.occurred_at = run.started_at or run.nominal_start_at or run.occurred_at
+    run.occurred_at = run.started_at or run.nominal_start_at or run.reported_at or run.occurred_at
 
 
 def state_of(run: Run) -> RunState:

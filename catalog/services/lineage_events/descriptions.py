@@ -92,7 +92,7 @@ def _describe_pipelines(told: Mapping[UUID, Facets], dags: Mapping[UUID, Dag]) -
         pipeline.save(update_fields=[*_STATED, "search_text", "updated_at"])
     _link(changed)
     if rescheduled := [pipeline.id for pipeline, before in changed if pipeline.schedule != before["schedule"]]:
-        refresh_health(rescheduled)
+        refresh_health(rescheduled, is_rescheduled=True)
 
 
 def _describe_pipeline(pipeline: Pipeline, facets: Facets, dag: Dag | None) -> None:
