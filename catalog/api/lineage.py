@@ -16,9 +16,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.api.queries import as_uuid, find_pipeline
 from catalog.lineage.graph import present
 from catalog.lineage.walk import walk
-from catalog.models import ColumnLink, Dataset, DatasetAlias, Pipeline
+from catalog.models import ColumnLink, Dataset, DatasetAlias
 from dataxpipe.problems import Conflict, FieldError, NotFound, ValidationFailed
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet
@@ -168,27 +169,9 @@ class GraphQuery:
         self.errors.append(FieldError(code, detail, parameter=parameter))
 
 
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def find_pipeline(text: str, namespace: str = "default") -> Pipeline:
-    """By id, or by name in a namespace; 404 when there is none, or it belongs to somebody else."""
-    identifier = _as_uuid(text)
-    existing = Pipeline.objects.existing()
-    pipeline: Pipeline | None = existing.filter(id=identifier).first() if identifier else None
-    pipeline = pipeline or existing.named(text, namespace).first()
-    if pipeline is None:
-        raise NotFound("There is no such pipeline.")
-    return pipeline
-
-
 def find_dataset(text: str, namespace: str | None = None) -> Dataset:
     """By id, by name (in a namespace), or by the alias specs use; an ambiguous one is 409 with the candidates."""
-    identifier = _as_uuid(text)
+    identifier = as_uuid(text)
     dataset: Dataset | None = Dataset.objects.filter(id=identifier).first() if identifier else None
     if dataset is not None:
         return dataset

@@ -19,9 +19,11 @@ def redeclare_lineage(pipelines: Any) -> None:
 
     Raises `Conflict` when one of the specs would no longer say which dataset it means.
     """
-    with_specs = pipelines.active().exclude(current_version=None).select_related("current_version").order_by("id")
-    specs = [(pipeline, parse_spec(pipeline.current_version.spec)) for pipeline in with_specs]
-    connections = load_connections({ref for _, spec in specs for ref in connection_refs(spec.as_document())})
+    with_specs = pipelines.active().exclude(current_version=None).select_related("current_version")
+    locked = with_specs.order_by("identity").select_for_update(no_key=True, of=("self",))
+    specs = [(pipeline, parse_spec(pipeline.current_version.spec)) for pipeline in locked]
+    refs = {ref for _, spec in specs for ref in connection_refs(spec.as_document())}
+    connections = load_connections(refs, lock=True)
     declarations = []
     for pipeline, spec in specs:
         try:

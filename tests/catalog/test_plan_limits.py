@@ -150,3 +150,14 @@ def test_connections_at_once_keep_to_the_limit(free):
     assert at_once([create(f"c{n}") for n in range(10)]) == {201: 2, 403: 8}
     with tenant_scope(free):
         assert Connection.objects.count() == 2
+
+
+def test_a_connection_is_not_deleted_under_a_spec_that_names_it(free):
+    api = api_of(free)
+    for round_ in range(5):
+        api.post("/api/v1/connections/", {"id": "lake", "type": "duckdb", "config": {"path": "a.db"}})
+        source = {"id": "raw", "type": "duckdb", "connection_ref": "lake", "object": "orders"}
+        spec = {**small_spec("reader", description=f"round {round_}"), "sources": [source]}
+        statuses = at_once([post(free, spec), lambda: until_served(lambda: api.delete("/api/v1/connections/lake"))])
+        assert statuses in ({201: 1, 409: 1}, {400: 1, 204: 1})
+        api.delete("/api/v1/pipelines/reader")
