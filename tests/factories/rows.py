@@ -7,6 +7,7 @@ from typing import Any
 
 import factory
 from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from catalog.models import (
@@ -28,6 +29,7 @@ from catalog.models import (
 )
 from dataxpipe.postgres.fields import OrganizationKey, uuid7
 from orgs.models import AuditEvent, AuditPerson, AuditSeal, IdempotencyRecord
+from orgs.tenancy import CONTROL_TABLES, tenant_scope
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, TenantFactory
 
 
@@ -229,3 +231,31 @@ def factory_of(model: Any) -> Any:
 def fill(organization: Any) -> dict[Any, Any]:
     """One row of every tenant model, and what these refer to."""
     return {model: factory_of(model)(organization=organization) for model in tenant_models()}
+
+
+def mirror(organization: Any, other: Any) -> None:
+    """Gives `other` a twin of every tenant row of `organization`: same id, same names, same keys."""
+    rows = {}
+    with tenant_scope(organization):
+        for model in tenant_models():
+            rows[model] = list(model._base_manager.all())
+    with tenant_scope(other):
+        for model, found in rows.items():
+            for row in found:
+                row.organization_id = other.pk
+            model._base_manager.bulk_create(found)
+
+
+def fingerprint(organization: Any) -> dict[str, Any]:
+    """The content of every row that belongs to the organization, by table."""
+    tables = {model._meta.db_table: "true" for model in tenant_models()}
+    tables |= dict.fromkeys(CONTROL_TABLES, f"organization_id = {organization.pk}")
+    tables["orgs_organization"] = f"id = {organization.pk}"
+    content = {}
+    with tenant_scope(organization), connection.cursor() as cursor:
+        for table, condition in sorted(tables.items()):
+            cursor.execute(
+                f"SELECT coalesce(array_agg(t::text ORDER BY t::text), '{{}}') FROM {table} t WHERE {condition}"
+            )
+            content[table] = cursor.fetchone()[0]
+    return content

@@ -20,7 +20,7 @@ from tests.routes import Route
 DIFFERS_ANYWAY = {"x-request-id", "date", "set-cookie", "expires", "last-modified"}
 TOKEN = re.compile(r'(name="csrfmiddlewaretoken" value="|X-CSRFToken&quot;: &quot;)[A-Za-z0-9]+')
 REQUEST_ID = re.compile(r"\b[0-9a-f]{32}\b")
-MADE = re.compile(r"\b[0-9a-f]{64}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z")
+MADE = re.compile(r"\b[0-9a-f]{64}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|dxp_\w+(…\w+)?")
 CURSOR = re.compile(r"cursor=[\w%.:-]+")  # signed with the time
 
 
@@ -40,7 +40,7 @@ class Answer:
         return Answer(self.status, headers, body, self.query_count)
 
     def without_what_was_made(self) -> Answer:
-        """A success with the ids, times and digests of what it made blotted out, because they are new each time."""
+        """A success, with the ids, times, digests and keys of what it made blotted out: they are new each time."""
         if self.status >= 300:
             return self
         return replace(self, body=MADE.sub("…", self.body), headers={**self.headers, "location": ""})
