@@ -7,7 +7,7 @@ for `TenantManager`. Row-level security and composite keys stand behind it (`dat
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from psycopg.pq import TransactionStatus
 
+from dataxpipe.postgres.bulk import insert_rows
 from dataxpipe.postgres.fields import OrganizationKey
 from dataxpipe.postgres.walls import SETTING
 
@@ -194,11 +195,37 @@ class TenantQuerySet(models.QuerySet[M]):
             raise TenantScopeRequired(f"built for organization {self._organization_id}, evaluated in {bound}")
         return super().db
 
-    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+    def bulk_create(  # type: ignore[override]
+        self,
+        objs: Iterable[M],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Sequence[str] = (),
+        unique_fields: Sequence[str] = (),
+    ) -> list[M]:
+        """As Django's, in one statement a batch whose text does not grow with the rows."""
         objs = list(objs)
         for obj in objs:
             _claim(obj)
-        return super().bulk_create(objs, *args, **kwargs)
+        using, conflict = self.db, ""
+        if ignore_conflicts:
+            conflict = "DO NOTHING"
+        elif update_conflicts:
+            unique, updated = (", ".join(map(self._column, names)) for names in (unique_fields, update_fields))
+            new = ", ".join(f"EXCLUDED.{self._column(name)}" for name in update_fields)
+            conflict = f"({unique}) DO UPDATE SET ({updated}) = ROW({new})"
+        size = batch_size or max(len(objs), 1)
+        with transaction.atomic(using, savepoint=False):
+            for first in range(0, len(objs), size):
+                insert_rows(objs[first : first + size], conflict=conflict)
+        for obj in objs:
+            obj._state.adding, obj._state.db = False, using
+        return objs
+
+    def _column(self, name: str) -> str:
+        field: Any = self.model._meta.get_field(name)
+        return f'"{field.column}"'
 
     def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs = list(objs)

@@ -1,10 +1,11 @@
-"""Many rows in one statement, where Django's `bulk_update` would write one CASE per field and row."""
+"""Many rows in one statement, where Django would write a CASE or a placeholder per field and row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 from django.db import connections, models, router
 
 
@@ -31,3 +32,38 @@ def update_rows(rows: Iterable[models.Model], fields: Sequence[str]) -> None:
 
 def _stored(field: Any, row: models.Model, connection: Any) -> Any:
     return field.get_db_prep_save(getattr(row, field.attname), connection)
+
+
+def insert_rows(rows: Sequence[models.Model], *, conflict: str = "") -> None:
+    """Inserts instances of one model, keys and all, in the given order; `conflict` follows `ON CONFLICT`.
+
+    They travel as one JSON document: Django's `VALUES` has a placeholder per row and column, and with a thousand rows
+    building, splitting and parsing that text took ten times as long as storing them.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    connection = connections[router.db_for_write(model)]
+    fields: Sequence[Any] = model._meta.concrete_fields
+    quote = connection.ops.quote_name
+    table, names = quote(model._meta.db_table), ", ".join(quote(field.column) for field in fields)
+    documents = [{field.column: _plain(field, row) for field in fields} for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names})"  # noqa: S608  (names of our own table and columns)
+            f" SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json)"
+            f"{f' ON CONFLICT {conflict}' if conflict else ''}",
+            [orjson.dumps(documents, default=_as_bytea, option=orjson.OPT_NON_STR_KEYS).decode()],
+        )
+
+
+def _plain(field: Any, row: models.Model) -> Any:
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return field.pre_save(row, add=True)
+    return getattr(row, field.attname)
+
+
+def _as_bytea(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return f"\\x{bytes(value).hex()}"
+    raise TypeError(f"{type(value).__name__} has no JSON form, so it cannot be inserted in bulk")

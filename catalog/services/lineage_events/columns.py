@@ -52,11 +52,13 @@ def tag_columns(tags: Mapping[tuple[UUID, str], Sequence[str]]) -> None:
 
 
 def _write(schemas: Mapping[UUID, Schema]) -> None:
-    known = {(row.dataset_id, row.name): row for row in DatasetColumn.objects.filter(dataset_id__in=schemas)}
+    known: dict[UUID, dict[str, DatasetColumn]] = {dataset_id: {} for dataset_id in schemas}
+    for row in DatasetColumn.objects.filter(dataset_id__in=schemas):
+        known[row.dataset_id][row.name] = row
     changed = []
     for dataset_id, (at, columns) in schemas.items():
         for column in columns:
-            row = known.get((dataset_id, column.name)) or DatasetColumn(
+            row = known[dataset_id].get(column.name) or DatasetColumn(
                 dataset_id=dataset_id, name=column.name, position=-1, first_seen_at=at
             )
             said = (column.position, column.type or "", column.description or row.description, None)
@@ -64,8 +66,8 @@ def _write(schemas: Mapping[UUID, Schema]) -> None:
                 row.position, row.type, row.description, row.ended_at = said
                 changed.append(row)
         names = {column.name for column in columns}
-        for (of, name), row in known.items():
-            if of == dataset_id and name not in names and row.ended_at is None:
+        for name, row in known[dataset_id].items():
+            if name not in names and row.ended_at is None:
                 row.ended_at = at
                 changed.append(row)
     changed.sort(key=lambda row: (row.dataset_id, row.name))
