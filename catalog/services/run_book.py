@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils import timezone
 
-from catalog.models import LIVE, CheckResult, Pipeline, Run, RunStatus
+from catalog.models import LIVE, CheckResult, Run, RunStatus
 from catalog.openlineage.states import LOST_AFTER_AT_LEAST
 from catalog.services.at_risk import refresh_checks
 from catalog.services.health import refresh_health
 from catalog.services.run_reports import RunKey, RunReport, as_report, as_uuid, ended_at, merge, settle
+from catalog.services.run_rows import find_open_children, find_runs
+from catalog.services.statements import fetch
 from catalog.services.twins import hand_over
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.problems import Conflict
@@ -28,6 +29,10 @@ from orgs import due
 
 MARK_LOST_RUNS = "mark_lost_runs"
 MAX_DEPTH = 32
+_LOCK = """
+    SELECT id, current_version_id FROM catalog_pipeline
+    WHERE organization_id = %(organization)s AND id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+"""
 WRITTEN = (
     "run_id",
     "parent_run_id",
@@ -108,8 +113,7 @@ def set_failed_checks(failed: Mapping[UUID, bool]) -> None:
 
 def lock_pipelines(pipeline_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
     """Their current versions. Sorted, so that two writers of several pipelines cannot block each other."""
-    pipelines = Pipeline.objects.filter(id__in=sorted(set(pipeline_ids))).order_by("id")
-    return dict(pipelines.select_for_update(no_key=True).values_list("id", "current_version_id"))
+    return dict(fetch(_LOCK, ids=list(set(pipeline_ids))))
 
 
 class RunBook:
@@ -253,8 +257,7 @@ class RunBook:
 
     def _add_children(self, run_ids: list[UUID]) -> None:
         """Only those that have not ended themselves: nothing else changes with their parent."""
-        children = Run.objects.filter(parent_run_id__in=run_ids, step__isnull=False, reported_status__in=LIVE)
-        for child in children:
+        for child in find_open_children(run_ids):
             if child.id not in self.runs:
                 self.add(child)
 
@@ -277,21 +280,19 @@ def _keys(reports: Iterable[RunReport]) -> Iterable[RunKey]:
             yield report.parent
 
 
-def _stored(reports: Sequence[RunReport]) -> Any:
+def _stored(reports: Sequence[RunReport]) -> list[Run]:
     """Every row that one of the reports could mean; an index for each way of naming it."""
     keys = list(_keys(reports))
     uuids = {key.uuid for key in keys if key.uuid} | {one.openlineage_id for one in reports if one.openlineage_id}
     names = {key.run_id for key in keys if key.step_id is None and not key.uuid}
     orchestrated = {one.orchestrator_run_id for one in reports if one.orchestrator_run_id}
-    pipelines = Q(step=None, pipeline_id__in={key.pipeline_id for key in keys})
-    wanted = Q(id__in={key.id for key in keys} | {key.id_within_job for key in keys})
-    if uuids:
-        wanted |= Q(openlineage_id__in=uuids, openlineage_id__isnull=False)
-    if orchestrated:
-        wanted |= Q(run_id__in=orchestrated) & pipelines
-    if names | orchestrated:
-        wanted |= Q(orchestrator_run_id__in=names | orchestrated) & ~Q(orchestrator_run_id="") & pipelines
-    return Run.objects.filter(wanted)
+    return find_runs(
+        ids={key.id for key in keys} | {key.id_within_job for key in keys},
+        openlineage_ids=uuids,
+        orchestrated=orchestrated,
+        names=names,
+        pipelines={key.pipeline_id for key in keys},
+    )
 
 
 def _written(run: Run) -> dict[str, Any]:

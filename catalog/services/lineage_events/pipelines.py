@@ -105,6 +105,8 @@ class NewPipeline:
 
 def create_pipelines(shelf: Shelf, wanted: Sequence[NewPipeline], actor: Actor) -> None:
     """Makes pipelines that were not known. Somebody else may be faster: only what is ours is audited."""
+    if not wanted:
+        return
     rows = [_pipeline(new) for new in wanted]
     Pipeline.objects.bulk_create(sorted(rows, key=lambda row: bytes(row.identity)), ignore_conflicts=True)
     shelf.look_up(new.key for new in wanted)

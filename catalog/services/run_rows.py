@@ -1,0 +1,67 @@
+"""Runs as instances, by SQL that is written once: building a query in the ORM costs more than running it, and
+every event asks for runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import models
+
+from catalog.models import LIVE, Run
+from catalog.services.statements import fetch
+
+_FIELDS = Run._meta.concrete_fields
+_NAMES = [field.attname for field in _FIELDS]
+_JSON = [position for position, field in enumerate(_FIELDS) if isinstance(field, models.JSONField)]
+_SELECT = (
+    f"SELECT {', '.join(str(field.column) for field in _FIELDS)}"  # noqa: S608  (names of our own columns)
+    " FROM catalog_run WHERE organization_id = %(organization)s AND "
+)
+
+_BY_UUID = "id = ANY(%(ids)s) OR (openlineage_id = ANY(%(uuids)s::uuid[]) AND openlineage_id IS NOT NULL)"
+_BY_RUN_ID = "(run_id = ANY(%(orchestrated)s) AND step_id IS NULL AND pipeline_id = ANY(%(pipelines)s))"
+_BY_ORCHESTRATOR = """
+    (orchestrator_run_id = ANY(%(names)s) AND orchestrator_run_id <> '' AND step_id IS NULL
+     AND pipeline_id = ANY(%(pipelines)s))
+"""
+
+
+def find_runs(
+    *,
+    ids: Iterable[UUID],
+    openlineage_ids: Iterable[UUID],
+    orchestrated: Iterable[str],
+    names: Iterable[str],
+    pipelines: Iterable[UUID],
+) -> list[Run]:
+    """Runs with one of the ids, or, of the pipelines themselves, those that their orchestrator calls by a name:
+    `orchestrated` are names it told beside an id, `names` those a native report uses."""
+    wanted = {"ids": list(ids), "uuids": list(openlineage_ids), "pipelines": list(pipelines)}
+    told, called = list(orchestrated), list(names)
+    conditions = [_BY_UUID]
+    if told:
+        conditions.append(_BY_RUN_ID)
+    if told or called:
+        conditions.append(_BY_ORCHESTRATOR)
+    return _runs(f"({' OR '.join(conditions)})", **wanted, orchestrated=told, names=[*told, *called])
+
+
+def find_open_children(run_ids: Sequence[UUID]) -> list[Run]:
+    """Runs of steps right below these that have not ended themselves."""
+    condition = "parent_run_id = ANY(%(ids)s) AND step_id IS NOT NULL AND reported_status = ANY(%(live)s)"
+    return _runs(condition, ids=list(run_ids), live=[status.value for status in LIVE])
+
+
+def _runs(condition: str, **parameters: Any) -> list[Run]:
+    return [Run.from_db("default", _NAMES, _decoded(row)) for row in fetch(_SELECT + condition, **parameters)]
+
+
+def _decoded(row: Sequence[Any]) -> list[Any]:
+    values = list(row)
+    for position in _JSON:
+        if values[position] is not None:
+            values[position] = orjson.loads(values[position])
+    return values
