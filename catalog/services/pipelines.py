@@ -19,6 +19,7 @@ from catalog.models import (
 )
 from catalog.services.at_risk import lock_if_at_risk, refresh_risk_of
 from catalog.services.current_specs import declare, expect_next, write_current
+from catalog.services.key_namespaces import require_namespaces
 from catalog.services.lineage_version import lineage_changed
 from catalog.services.owners import first_owner, owners_from
 from catalog.services.redeclaration import redeclare_lineage
@@ -114,6 +115,7 @@ def _register(
     dry_run: bool,
 ) -> list[Registration]:
     candidates = require_valid(read_specs(documents, namespace=namespace, pointers=pointers, lock=not dry_run))
+    require_namespaces(actor, (candidate.spec.namespace for candidate in candidates))
     pipelines = find_pipelines(candidates)
     may_risk = False
     if any(_may_change(candidate, pipelines) for candidate in candidates):
@@ -198,6 +200,7 @@ def update_pipeline(
 
     Raises `SpecGoverns` where a spec says these things.
     """
+    require_namespaces(actor, [pipeline.namespace])
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.current_version_id is not None:
         raise SpecGoverns(f"{pipeline.name} is registered from a spec. Change the spec and register it again.")
@@ -245,6 +248,7 @@ def _link_names(model: Any, field: str, pipeline: Pipeline, names: Iterable[str]
 
 def archive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     """Takes it out of lists, lineage and the plan's count; runs and versions stay. Archived twice is archived."""
+    require_namespaces(actor, [pipeline.namespace])
     may_risk = lock_if_at_risk([pipeline.pk])
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.archived_at is None:
@@ -260,6 +264,7 @@ def archive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
 
 def unarchive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     """Brings it back if the plan has room; its declared lineage opens again, observed lineage when it is seen."""
+    require_namespaces(actor, [pipeline.namespace])
     if pipeline.archived_at is None:
         return pipeline
     may_risk = lock_if_at_risk([pipeline.pk])
@@ -278,6 +283,7 @@ def unarchive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
 
 def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
     """Hides it at once, its name and its OpenLineage jobs being free again; the worker purges its rows in batches."""
+    require_namespaces(actor, [pipeline.namespace])
     may_risk = lock_if_at_risk([pipeline.pk])
     pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
     if pipeline.deleted_at is not None:

@@ -22,6 +22,7 @@ from catalog.models import (
 )
 from orgs.models import AuditEvent
 from orgs.tenancy import tenant_scope
+from tests.conftest import api_of
 from tests.factories import PipelineFactory
 from tests.factories.specs import connections_of_spec, pipeline_spec, small_spec
 
@@ -311,6 +312,24 @@ def test_a_flag_is_true_or_false(api):
     response = api.post(f"{URL}?dry_run=yes", small_spec())
     assert response.status_code == 400
     assert response.json()["errors"][0]["parameter"] == "dry_run"
+
+
+def test_a_key_of_some_namespaces_registers_in_no_other(acme):
+    api = api_of(acme, allowed_namespaces=["staging"])
+    response = api.post(URL, small_spec())
+    assert response.status_code == 403
+    assert response.json()["type"].endswith("/problems/namespace-not-allowed")
+    assert response.json()["allowed"] == ["staging"]
+    assert api.post(f"{URL}?namespace=staging", small_spec()).status_code == 201
+
+
+def test_a_key_of_some_namespaces_changes_no_other(acme):
+    PipelineFactory(organization=acme, name="orders")
+    api = api_of(acme, allowed_namespaces=["staging"])
+    for change in ({"archived": True}, {"archived": False}, {"description": "x"}):
+        assert api.patch(f"{URL}orders", change).status_code == 403
+    assert api.delete(f"{URL}orders").status_code == 403
+    assert api.get(f"{URL}orders").status_code == 200
 
 
 def test_a_job_belongs_to_one_pipeline(api):

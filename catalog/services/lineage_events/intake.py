@@ -9,17 +9,9 @@ from typing import Any
 from catalog.openlineage.envelope import EventInvalid, read_event
 from catalog.openlineage.events import DatasetEvent, Event, JobEvent, map_namespaces
 from catalog.openlineage.masking import Finding, mask, redact_sources
-from dataxpipe.problems import FieldError, Forbidden, Problem
+from catalog.services.key_namespaces import NamespaceNotAllowed
+from dataxpipe.problems import FieldError, Problem
 from orgs.models import ApiKey, Organization
-
-
-class NamespaceNotAllowed(Forbidden):
-    slug = "namespace-not-allowed"
-    title = "The key may not speak for this namespace"
-    about = (
-        "The API key is limited to some OpenLineage namespaces of jobs (for a DatasetEvent, of datasets). "
-        "`allowed` lists them, after renaming by the key's `namespace_map`."
-    )
 
 
 @dataclass(frozen=True, slots=True)
