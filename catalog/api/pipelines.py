@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
-from django.db.models import Case, IntegerField, Value, When
-from django.db.models.functions import Coalesce
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -25,7 +22,7 @@ from catalog.api.shapes import (
     row_of_version,
     version_shape,
 )
-from catalog.models import HEALTH_ORDER, Health, Pipeline, RunStatus
+from catalog.models import Health, Pipeline, RunStatus
 from catalog.services.pipelines import (
     Registration,
     archive_pipeline,
@@ -43,7 +40,6 @@ from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet
 
 MAX_BATCH = 500
-LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # What each ordering sorts by; `id` makes it unique.
 ORDERINGS = {
     name: [column, "id"]
@@ -259,11 +255,9 @@ def listed_pipelines(query: Query) -> Any:
 def _ordered(pipelines: Any, order: list[str]) -> Any:
     match order[0].lstrip("-"):
         case "health_rank":
-            ranks = [When(current_health=health, then=Value(rank)) for health, rank in HEALTH_ORDER.items()]
-            rank = Case(*ranks, default=Value(len(ranks)), output_field=IntegerField())
-            return pipelines.with_health().annotate(health_rank=rank)
+            return pipelines.with_health_rank()
         case "last_run_at":
-            return pipelines.annotate(last_run_at=Coalesce("last_run_started_at", Value(LONG_AGO)))
+            return pipelines.with_last_run_at()
     return pipelines
 
 

@@ -8,6 +8,7 @@ foot below the line, a backfill is hollow, a skipped check is a dash.
 from catalog.charts.checks import ResultMark, heat_strip
 from catalog.charts.gantt import GanttBar, GanttRow, gantt
 from catalog.charts.health import health_strip
+from catalog.charts.hours import hour_chart
 from catalog.charts.marks import STATUS_SHAPES, word
 from catalog.charts.runs import RunMark, duration_chart, run_bars
 
@@ -21,6 +22,7 @@ __all__ = [
     "gantt",
     "health_strip",
     "heat_strip",
+    "hour_chart",
     "run_bars",
     "word",
 ]

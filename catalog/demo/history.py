@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from catalog.demo.stories import Story
 from catalog.models import Check, CheckResult, Pipeline, PipelineVersion, Run, RunStatus, Step
 from catalog.spec.schedule import next_start
+from orgs.templatetags.ui import compact
 
 DAYS = 90
-MOST_RUNS = 500
+MOST_RUNS = 300
 CHECKED_RUNS, DETAILED_RUNS = 40, 6
 MINUTE = datetime.timedelta(minutes=1)
 LATE_BY = datetime.timedelta(minutes=125)
@@ -127,6 +128,7 @@ class Telling:
             status=status,
             reported_status=status,
             reported_at=finished_at,
+            last_event_at=finished_at,
             occurred_at=started_at,
             nominal_start_at=nominal,
             started_at=started_at,
@@ -212,6 +214,7 @@ class Telling:
                 status=status,
                 reported_status=status,
                 reported_at=end,
+                last_event_at=end,
                 occurred_at=begin,
                 started_at=None if is_skipped else begin,
                 finished_at=None if is_open else end,
@@ -238,7 +241,7 @@ class Telling:
         value, threshold = f"{failed:,} rows" if status != "skipped" else "", "max 0"
         if check.check_id == "row_count_within_band":
             rows = rows if status != "fail" else round(rows * 0.8)
-            value, threshold = f"{rows:,}", f"{self.story.rows * 0.95:,.0f} to {self.story.rows * 1.1:,.0f}"
+            value, threshold = f"{rows:,}", f"{compact(self.story.rows * 0.95)} to {compact(self.story.rows * 1.1)}"
         elif check.check_id == "freshness_updated_at":
             value, threshold = ("2h 08m", "max 90m") if status == "fail" else ("0h 41m", "max 90m")
         return CheckResult(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import gzip
 import random
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -32,13 +31,13 @@ from catalog.models import (
     Step,
     identity_of,
 )
+from catalog.services.at_risk import refresh_checks
 from catalog.services.connections import create_connection
+from catalog.services.health import refresh_health
 from catalog.services.pipelines import archive_pipeline, register_pipelines
-from catalog.spec.schedule import next_start
 from orgs.actors import Actor
 
 SEEDER = Actor.system("demo data")
-GRACE = datetime.timedelta(minutes=5)
 CHUNK = 2_000
 EARLIER_VERSIONS = 2
 
@@ -64,16 +63,9 @@ def seed_pipelines(stories: Sequence[Story], *, most_runs: int = MOST_RUNS) -> N
         )
         histories[pipeline.pk] = telling.tell()
     _save(histories.values())
-    for pipeline in pipelines.values():
-        _settle(pipeline, histories[pipeline.pk], now)
-    for story in stories:
-        if story.ending != "late":
-            # The demo runs nothing: looked at next week, it would otherwise be late as a whole.
-            pipelines[story.namespace, story.name].late_after = now + datetime.timedelta(days=365)
-    _settle_checks(checks, histories)
-    _settle_datasets(pipelines, histories)
-    _spread_risk(pipelines)
-    Pipeline.objects.bulk_update(pipelines.values(), SETTLED, batch_size=200)
+    Pipeline.objects.bulk_update(pipelines.values(), ["created_at"], batch_size=500)
+    _settle(stories, pipelines, (check for own in checks.values() for check in own))
+    _settle_datasets(histories)
 
 
 def seed_archived() -> None:
@@ -216,74 +208,27 @@ def _events(run: Run) -> Iterable[EventInbox]:
         )
 
 
-# What follows from the runs
-
-SETTLED = [
-    "created_at", "last_run_id", "last_run_name", "last_run_status", "last_run_started_at", "last_run_finished_at",
-    "median_duration_seconds", "health", "health_since", "health_reason", "is_at_risk", "at_risk_reason",
-    "next_expected_at", "late_after",
-]  # fmt: skip
-
-
-def _settle(pipeline: Pipeline, history: History, now: datetime.datetime) -> None:
-    """Last-run facts, median, expectation and health, by the rules of the product."""
-    regular = [run for run in history.runs if run.trigger != "backfill"]
-    if not regular:
-        return
-    last = regular[-1]
-    pipeline.last_run_id, pipeline.last_run_name, pipeline.last_run_status = last.id, last.run_id, last.status
-    pipeline.last_run_started_at, pipeline.last_run_finished_at = last.started_at, last.finished_at
-    done = [run.duration_seconds for run in regular if run.status == RunStatus.SUCCESS][-20:]
-    pipeline.median_duration_seconds = statistics.median(d for d in done if d is not None) if done else None
-    pipeline.next_expected_at = next_start(pipeline.schedule, pipeline.timezone, last.nominal_start_at or now)
-    pipeline.late_after = pipeline.next_expected_at and pipeline.next_expected_at + GRACE
-    pipeline.health_since = last.finished_at or last.started_at
-    if last.status == RunStatus.FAILED:
-        first = next(run for run, before in zip(reversed(regular), [*reversed(regular[:-1]), None], strict=True)
-                     if before is None or before.status != RunStatus.FAILED)  # fmt: skip
-        pipeline.health, pipeline.health_since = Health.FAILING, first.finished_at
-        pipeline.health_reason = _failure(last)
-    elif last.status == RunStatus.RUNNING:
-        pipeline.health, pipeline.health_reason = Health.RUNNING, f"Run {last.run_id} is running."
-    elif last.status == RunStatus.ABORTED:
-        pipeline.health, pipeline.health_reason = Health.UNKNOWN, f"Run {last.run_id} was aborted."
-    else:
-        pipeline.health, pipeline.health_reason = Health.HEALTHY, f"Run {last.run_id} succeeded."
+def _settle(stories: Sequence[Story], pipelines: dict[tuple[str, str], Pipeline], checks: Iterable[Check]) -> None:
+    """What follows from runs and results, by the services that also follow them."""
+    refresh_health(pipeline.pk for pipeline in pipelines.values())
+    refresh_checks(check.pk for check in checks)
+    since = Check.objects.failing().filter(severity="error").aggregate(since=Min("failing_since"))["since"]
+    Pipeline.objects.filter(health=Health.AT_RISK).update(health_since=since)
+    # The demo runs nothing: looked at next week, it would otherwise be late as a whole.
+    punctual = [pipelines[story.namespace, story.name].pk for story in stories if story.ending != "late"]
+    Pipeline.objects.filter(pk__in=punctual).update(late_after=timezone.now() + datetime.timedelta(days=365))
 
 
-def _failure(run: Run) -> str:
-    if run.cause == "check":
-        return f"A check of run {run.run_id} failed."
-    return f"Run {run.run_id} failed."
-
-
-def _settle_checks(checks: dict[object, list[Check]], histories: dict[object, History]) -> None:
-    by_check = defaultdict(list)
-    for history in histories.values():
-        for result in history.results:
-            by_check[result.check_rule_id].append(result)
-    changed = []
-    for check in (check for own in checks.values() for check in own):
-        results = by_check[check.pk]
-        if not results:
-            continue
-        check.last_status, check.last_executed_at = results[-1].status, results[-1].executed_at
-        for result in reversed(results):
-            if result.status != "fail":
-                break
-            check.failing_since = result.executed_at
-        changed.append(check)
-    Check.objects.bulk_update(changed, ["last_status", "last_executed_at", "failing_since"], batch_size=500)
-
-
-def _settle_datasets(pipelines: dict[tuple[str, str], Pipeline], histories: dict[object, History]) -> None:
-    """When each dataset was last written and read, and how many error checks of it fail."""
+def _settle_datasets(histories: dict[object, History]) -> None:
+    """When each dataset was last written and read."""
     successes = {
-        pk: max((run.finished_at for run in history.runs if run.status == RunStatus.SUCCESS and run.finished_at),
-                default=None)
+        pk: max(
+            (run.finished_at for run in history.runs if run.status == RunStatus.SUCCESS and run.finished_at),
+            default=None,
+        )
         for pk, history in histories.items()
-    }  # fmt: skip
-    datasets = {dataset.pk: dataset for dataset in Dataset.objects.all()}
+    }
+    datasets = {dataset.pk: dataset for dataset in Dataset.objects.only("id", "last_written_at", "last_read_at")}
     for pipeline_id, dataset_id, direction in LineageLink.objects.valid().values_list(
         "pipeline_id", "dataset_id", "direction"
     ):
@@ -292,40 +237,4 @@ def _settle_datasets(pipelines: dict[tuple[str, str], Pipeline], histories: dict
         known = getattr(datasets[dataset_id], name)
         if moment and (known is None or known < moment):
             setattr(datasets[dataset_id], name, moment)
-    for dataset_id in Check.objects.filter(severity="error", failing_since__isnull=False).values_list(
-        "dataset_id", flat=True
-    ):
-        if dataset_id:
-            datasets[dataset_id].failing_check_count += 1
-    Dataset.objects.bulk_update(
-        datasets.values(), ["last_written_at", "last_read_at", "failing_check_count"], batch_size=500
-    )
-
-
-def _spread_risk(pipelines: dict[tuple[str, str], Pipeline]) -> None:
-    """Everything downstream of a dataset with a failing error check."""
-    by_id = {pipeline.pk: pipeline for pipeline in pipelines.values()}
-    readers, written = defaultdict(set), defaultdict(set)
-    for pipeline_id, dataset_id, direction in LineageLink.objects.valid().values_list(
-        "pipeline_id", "dataset_id", "direction"
-    ):
-        if direction == "reads":
-            readers[dataset_id].add(pipeline_id)
-        else:
-            written[pipeline_id].add(dataset_id)
-    failing = Check.objects.filter(severity="error", failing_since__isnull=False)
-    for dataset_id, check_id, since in failing.values_list("dataset_id", "check_id").annotate(Min("failing_since")):
-        frontier, seen = [dataset_id], {dataset_id}
-        while frontier:
-            for pipeline_id in readers[frontier.pop()]:
-                pipeline = by_id.get(pipeline_id)
-                if pipeline is None or pipeline.is_at_risk:
-                    continue
-                pipeline.is_at_risk = True
-                pipeline.at_risk_reason = f"Check {check_id} fails upstream."
-                if pipeline.health in {Health.HEALTHY, Health.RUNNING, Health.UNKNOWN}:
-                    pipeline.health, pipeline.health_since = Health.AT_RISK, since
-                    pipeline.health_reason = pipeline.at_risk_reason
-                fresh = written[pipeline_id] - seen
-                seen |= fresh
-                frontier += fresh
+    Dataset.objects.bulk_update(datasets.values(), ["last_written_at", "last_read_at"], batch_size=500)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from catalog.demo.stories import CONNECTIONS, Story
+from catalog.demo.stories import ACME, CONNECTIONS, GLOBEX, Story
 
 Document = dict[str, Any]
 
@@ -87,8 +88,18 @@ def _dataset(reference: str) -> Document:
         "type": kind,
         "connection_ref": slug,
         "object": name,
-        "columns": [_column(text) for text in _column_texts(name)],
+        "columns": list(_columns_of(reference)),
     }
+
+
+@cache
+def _columns_of(reference: str) -> tuple[Document, ...]:
+    """As the story that writes it makes them; what none writes has its own."""
+    for story in (*ACME, *GLOBEX):
+        if reference in story.writes.split():
+            sources = [_dataset(source) for source in story.reads.split()]
+            return tuple(_columns_of_target(reference.partition(":")[2], sources))
+    return tuple(_column(text) for text in _column_texts(reference.partition(":")[2]))
 
 
 def _column_texts(name: str) -> list[str]:
@@ -112,6 +123,7 @@ def _columns_of_target(name: str, sources: list[Document]) -> list[Document]:
     if name in COLUMNS:
         return [_column(text) for text in COLUMNS[name].split()]
     kept = {column["name"]: column for source in sources for column in source["columns"]}
+    kept.pop("loaded_at", None)
     return [*list(kept.values())[:KEPT_COLUMNS], {"name": "loaded_at", "type": "TIMESTAMP"}]
 
 

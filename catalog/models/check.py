@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.db import models
 
@@ -9,7 +11,7 @@ from catalog.models.dataset import Dataset
 from catalog.models.pipeline import Pipeline
 from catalog.models.run import Run
 from dataxpipe.postgres.fields import UUID7Key
-from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet
+from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet, current_organization
 
 
 class Severity(models.TextChoices):
@@ -22,6 +24,19 @@ class ResultStatus(models.TextChoices):
     FAIL = "fail"
     ERROR = "error"
     SKIPPED = "skipped"
+
+
+class CheckQuerySet(TenantQuerySet["Check"]):
+    def declared(self) -> Self:
+        """Not ended, of a pipeline that is neither archived nor deleted."""
+        return self.filter(ended_at=None, pipeline__archived_at=None, pipeline__deleted_at=None)
+
+    def failing(self) -> Self:
+        return self.declared().filter(failing_since__isnull=False)
+
+
+class CheckManager(TenantManager.from_queryset(CheckQuerySet)):  # type: ignore[misc]
+    pass
 
 
 class Check(TenantModel):
@@ -46,6 +61,8 @@ class Check(TenantModel):
     failing_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[CheckManager] = CheckManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "pipeline", "identity"], name="check_identity")]
@@ -72,7 +89,22 @@ class CheckResultQuerySet(TenantQuerySet["CheckResult"]):
 
 
 class CheckResultManager(TenantManager.from_queryset(CheckResultQuerySet)):  # type: ignore[misc]
-    pass
+    def recent_by_check(self, check_ids: Iterable[UUID], *, count: int) -> dict[UUID, list[CheckResult]]:
+        """The last `count` results of each check, oldest first, in one statement: `count` index reads a check."""
+        rows = self.raw(_RECENT, [list(check_ids), current_organization().pk, count])
+        found: dict[UUID, list[CheckResult]] = {}
+        for result in rows:
+            found.setdefault(result.check_rule_id, []).insert(0, result)
+        return found
+
+
+_RECENT = """
+    SELECT result.* FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT * FROM catalog_checkresult
+        WHERE organization_id = %s AND check_rule_id = wanted.id
+        ORDER BY executed_at DESC, id DESC LIMIT %s
+    ) result
+"""
 
 
 class CheckResult(TenantModel):

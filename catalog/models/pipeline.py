@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, Value
-from django.db.models.functions import JSONObject, Now
+from django.db.models.functions import Coalesce, JSONObject, Now
 from django.urls import reverse
 
 from catalog.models.identity import identity_of
@@ -27,6 +28,7 @@ class Health(models.TextChoices):
 
 
 HEALTH_ORDER = {health: rank for rank, health in enumerate(Health.values)}
+LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class PipelineQuerySet(TenantQuerySet["Pipeline"]):
@@ -97,6 +99,16 @@ class PipelineQuerySet(TenantQuerySet["Pipeline"]):
 
     def in_health(self, *healths: str) -> Self:
         return self.with_health().filter(current_health__in=healths)
+
+    def with_health_rank(self) -> Self:
+        """Adds `health_rank`, 0 for the worst, and `current_health`."""
+        ranks = [models.When(current_health=health, then=Value(rank)) for health, rank in HEALTH_ORDER.items()]
+        rank = models.Case(*ranks, default=Value(len(ranks)), output_field=models.IntegerField())
+        return self.with_health().annotate(health_rank=rank)
+
+    def with_last_run_at(self) -> Self:
+        """Adds `last_run_at`, never null, so that pages can be ordered by it."""
+        return self.annotate(last_run_at=Coalesce("last_run_started_at", Value(LONG_AGO)))
 
 
 class PipelineManager(TenantManager.from_queryset(PipelineQuerySet)):  # type: ignore[misc]

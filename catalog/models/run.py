@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import ClassVar, Self
+import datetime
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple, Self
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 from django.urls import reverse
 
 from catalog.models.pipeline import Pipeline, PipelineVersion
@@ -62,7 +64,33 @@ def _has_id(run_id: UUID) -> models.Q:
 
 
 class RunManager(TenantManager.from_queryset(RunQuerySet)):  # type: ignore[misc]
-    pass
+    def recent_by_pipeline(self, pipeline_ids: Iterable[UUID], *, count: int) -> dict[UUID, list[RecentRun]]:
+        """The last `count` runs of each pipeline, oldest first, in one statement: `count` index reads a pipeline."""
+        organization_id = current_organization().pk
+        found: dict[UUID, list[RecentRun]] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(_RECENT, [list(pipeline_ids), organization_id, count])
+            for pipeline_id, *columns in cursor:
+                found.setdefault(pipeline_id, []).insert(0, RecentRun(*columns))
+        return found
+
+
+class RecentRun(NamedTuple):
+    id: UUID
+    status: str
+    duration_seconds: float | None
+    occurred_at: datetime.datetime
+    trigger: str
+
+
+_RECENT = f"""
+    SELECT wanted.id, {", ".join(f"run.{name}" for name in RecentRun._fields)}
+    FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT * FROM catalog_run
+        WHERE organization_id = %s AND pipeline_id = wanted.id AND step_id IS NULL
+        ORDER BY occurred_at DESC, id DESC LIMIT %s
+    ) run
+"""  # noqa: S608  (names of ours)
 
 
 class Run(TenantModel):

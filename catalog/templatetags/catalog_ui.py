@@ -5,15 +5,21 @@ They take plain values, never a queryset, and query nothing.
 
 from __future__ import annotations
 
+import datetime
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from django import template
+from django.conf import settings
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from catalog import charts
-from orgs.templatetags.ui import shape
+from catalog.spec.schedule import zone, zones
+from orgs.templatetags.ui import calendar, code_box, icon, shape
 
 register = template.Library()
 
@@ -22,6 +28,7 @@ register.simple_tag(charts.duration_chart)
 register.simple_tag(charts.heat_strip)
 register.simple_tag(charts.gantt)
 register.simple_tag(charts.health_strip)
+register.simple_tag(charts.hour_chart)
 
 
 @register.simple_tag
@@ -91,3 +98,82 @@ def owner(name: str | None, origin: str = "", others: int = 0) -> SafeString:
     more = format_html(' <span class="faint small">+{}</span>', others) if others else ""
     source = format_html(' <span class="faint small">from {}</span>', origin) if origin else ""
     return format_html('<span class="clip" title="{0}">{0}</span>{1}{2}', name, more, source)
+
+
+@register.simple_tag
+def sort_header(label: str, css: str, sort: str, name: str, href: str) -> SafeString:
+    """The head of a column that sorts; `aria-sort` and an arrow say how it is sorted now."""
+    is_sorted = sort.lstrip("-") == name
+    direction = ("descending" if sort.startswith("-") else "ascending") if is_sorted else "none"
+    arrow = icon("arrow-up" if sort.startswith("-") else "arrow-down") if is_sorted else ""
+    return format_html(
+        '<th role="columnheader" class="{}" aria-sort="{}"><a class="sort" href="{}">{}{}</a></th>',
+        css,
+        direction,
+        href,
+        label,
+        arrow,
+    )
+
+
+@register.simple_tag
+def register_command() -> SafeString:
+    """The command that registers a first pipeline at this server, to copy."""
+    return code_box(
+        f"""curl -X POST {settings.BASE_URL}/api/v1/pipelines/ \\
+  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -d '{{"name": "orders_sync", "description": "Sync orders", "owner": "team@example.com",
+       "environment": "production", "schedule": "0 6 * * *", "tags": ["ecommerce"]}}'"""
+    )
+
+
+@register.simple_tag
+def run_command(pipeline: Any) -> SafeString:
+    """The command that reports a run of the pipeline, to copy."""
+    body = json.dumps({"pipeline_id": str(pipeline.pk), "status": "success"})
+    return code_box(
+        f"""curl -X POST {settings.BASE_URL}/api/v1/runs/ \\
+  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -d '{body}'"""
+    )
+
+
+@register.filter
+def first_line(text: str) -> str:
+    """The first line that says something, cut to a sentence's length."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= 240 else line[:240] + "…"
+
+
+@register.filter
+def is_web_address(text: str) -> bool:
+    """Whether a reported address may become a link: others, such as `javascript:`, would run something."""
+    return text.startswith(("https://", "http://"))
+
+
+@register.simple_tag
+def change_against(value: float | None, usual: float | None) -> SafeString:
+    """How much more or less than in the run compared with: ` +3.1 %`; nothing without both."""
+    if not isinstance(value, int | float) or not isinstance(usual, int | float) or not usual:
+        return SafeString("")
+    share = 100 * (value / usual - 1)
+    css = "bad small" if share <= -5 else "faint small"
+    sign = "+" if share >= 0 else "\u2212"
+    return format_html(' <span class="{}">{}{} %</span>', css, sign, f"{abs(share):.1f}")
+
+
+@register.simple_tag
+def connection_command() -> SafeString:
+    """The command that makes a first connection, to copy."""
+    return code_box(
+        f"""curl -X POST {settings.BASE_URL}/api/v1/connections/ \\
+  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -d '{{"id": "pg-raw", "type": "postgres", "config": {{"host": "db.example.com", "database": "shop"}}}}'"""
+    )
+
+
+@register.filter
+def calendar_in(value: datetime.datetime | None, zone_name: str) -> SafeString:
+    """`tomorrow 06:00` in the zone of a schedule, so that it agrees with the schedule's words beside it."""
+    with timezone.override(zone(zone_name) if zone_name in zones() else None):
+        return calendar(value)

@@ -6,6 +6,7 @@ from tests.routes import ADMINISTER, ANYBODY, INGEST, PLAN, READ_CATALOG, WRITE_
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
 pipeline_name = Id(lambda organization: PipelineFactory(organization=organization).name, lambda: "no_such_pipeline")
 versioned = Id(lambda organization: PipelineVersionFactory(organization=organization, version="1").pipeline_id)
+first_version = Id(lambda organization: PipelineVersionFactory(organization=organization, number=1).pipeline_id)
 with_step = Id(lambda organization: StepFactory(organization=organization).pipeline_id)
 dataset_id = Id(lambda organization: DatasetFactory(organization=organization).id)
 dataset_name = Id(lambda organization: DatasetFactory(organization=organization).name, lambda: "no_such_dataset")
@@ -104,4 +105,35 @@ ROUTES = [
         INGEST,
         body=[{"pipeline_id": pipeline_name, "check_id": "not_null", "status": "fail", "run_id": "daily"}],
     ),
+    Route("GET /o/{slug}/", READ_CATALOG),
+    Route("GET /o/{slug}/search/", READ_CATALOG, query={"q": pipeline_name}),
+    Route("GET /o/{slug}/search/", READ_CATALOG, query={"q": run_id}),
+    Route("GET /o/{slug}/pipelines/", READ_CATALOG),
+    Route("GET /o/{slug}/pipelines/by-name/", READ_CATALOG, query={"name": pipeline_name}),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/", READ_CATALOG, pipeline_id=pipeline_id),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/runs/", READ_CATALOG, pipeline_id=pipeline_id),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/checks/", READ_CATALOG, pipeline_id=pipeline_id),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/versions/", READ_CATALOG, pipeline_id=versioned),
+    Route(
+        "GET /o/{slug}/pipelines/{pipeline_id}/versions/{before}/diff/{after}/",
+        READ_CATALOG,
+        pipeline_id=first_version,
+        before=1,
+        after=1,
+    ),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/spec/", READ_CATALOG, pipeline_id=pipeline_id),
+    Route("GET /o/{slug}/pipelines/{pipeline_id}/settings/", READ_CATALOG, pipeline_id=pipeline_id),
+    Route("POST /o/{slug}/pipelines/{pipeline_id}/archive/", WRITE_CATALOG, pipeline_id=pipeline_id),
+    Route("POST /o/{slug}/pipelines/{pipeline_id}/unarchive/", WRITE_CATALOG, pipeline_id=pipeline_id),
+    Route("POST /o/{slug}/pipelines/{pipeline_id}/delete/", ADMINISTER, pipeline_id=pipeline_id),
+    Route("GET /o/{slug}/runs/", READ_CATALOG),
+    Route("GET /o/{slug}/runs/{run_id}/", READ_CATALOG, run_id=run_id),
+    Route("GET /o/{slug}/datasets/", READ_CATALOG),
+    Route("GET /o/{slug}/datasets/{dataset_id}/", READ_CATALOG, dataset_id=dataset_id),
+    Route("GET /o/{slug}/lineage/", READ_CATALOG, query={"pipeline": pipeline_id}),
+    Route("GET /o/{slug}/lineage/", READ_CATALOG, query={"dataset": dataset_id}),
+    Route("GET /o/{slug}/lineage/", READ_CATALOG, query={"start": dataset_name}),
+    Route("GET /o/{slug}/lineage/starts/", READ_CATALOG, query={"start": dataset_name}),
+    Route("GET /o/{slug}/checks/", READ_CATALOG),
+    Route("GET /o/{slug}/connections/", READ_CATALOG),
 ]
