@@ -230,7 +230,8 @@ def factory_of(model: Any) -> Any:
 
 def fill(organization: Any) -> dict[Any, Any]:
     """One row of every tenant model, and what these refer to."""
-    return {model: factory_of(model)(organization=organization) for model in tenant_models()}
+    with tenant_scope(organization):
+        return {model: factory_of(model)(organization=organization) for model in tenant_models()}
 
 
 def mirror(organization: Any, other: Any) -> None:
