@@ -86,6 +86,7 @@ class Telling:
             run.reported_status = RunStatus.SUCCESS
         if status == RunStatus.RUNNING:
             run.finished_at = run.duration_seconds = run.rows_written = None
+        run.last_event_at = run.finished_at or run.started_at
         self.history.runs.append(run)
         if distance < CHECKED_RUNS and status != RunStatus.RUNNING:
             self._check(run, distance)
@@ -101,10 +102,10 @@ class Telling:
         if distance < 2 and ending == "check":
             return RunStatus.FAILED, "check", ""
         if distance == 0 and ending == "failed":
-            return RunStatus.FAILED, "reported", self.story.error
+            return RunStatus.FAILED, "", self.story.error
         if self.random.random() < self.story.trouble:
             source = self.story.reads.split()[0].partition(":")[2]
-            return RunStatus.FAILED, "reported", self.random.choice(FAILURES).format(source=source)
+            return RunStatus.FAILED, "", self.random.choice(FAILURES).format(source=source)
         return (RunStatus.ABORTED if self.random.random() < 0.002 else RunStatus.SUCCESS), "", ""
 
     def _seconds(self, status: str) -> float:
@@ -161,7 +162,7 @@ class Telling:
             self._step_run(run, step, begin, seconds * self.random.uniform(0.18, 0.3))
         begin += datetime.timedelta(seconds=seconds * 0.3)
         share = seconds * 0.68 / max(len(others), 1)
-        fatal = self.random.randrange(len(others)) if run.cause == "reported" else None
+        fatal = self.random.randrange(len(others)) if run.error else None
         for index, step in enumerate(others):
             if fatal is not None and index > fatal:
                 self._step_run(run, step, begin, 0, status=RunStatus.SKIPPED)

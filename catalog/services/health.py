@@ -136,7 +136,8 @@ _RUN = ("id", "run_id", "status", "cause", "started_at", "finished_at", "occurre
 _REGULAR = """
     SELECT * FROM catalog_run r
     WHERE r.organization_id = p.organization_id AND r.pipeline_id = p.id AND r.step_id IS NULL
-      AND r.trigger <> 'backfill' AND (r.last_event_at IS NOT NULL OR r.has_failed_check)
+      AND r.trigger <> 'backfill'
+      AND (r.last_event_at IS NOT NULL OR r.reported_status <> 'queued' OR r.has_failed_check)
     ORDER BY r.occurred_at DESC, r.id DESC LIMIT %(looked_back)s
 """
 
