@@ -1,0 +1,33 @@
+"""The worker process itself, on the test database."""
+
+import pytest
+from django.core.management import call_command
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from orgs import tasks
+from orgs.actors import Actor
+from orgs.models import Due
+from orgs.services import due_work
+from orgs.services.audit import verify_chain
+from orgs.services.organizations import create_organization
+from orgs.tenancy import tenant_scope
+
+
+def test_what_has_to_happen_by_itself_is_scheduled():
+    scheduled = {periodic.task.name: periodic.cron for periodic in app.periodic_registry.periodic_tasks.values()}
+    assert scheduled["run_due_work"] == "* * * * * */5"
+    assert {"run_due_work", "add_partitions", "forget_ended_sessions"} <= set(scheduled)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_seals_what_was_changed(monkeypatch):
+    monkeypatch.setattr(due_work, "GRACE_SECONDS", 0)
+    organization = create_organization(name="Acme", slug="acme", actor=Actor.system("operator"))
+    tasks.work_off_marks.defer(timestamp=0)
+    call_command("procrastinate", "worker", "--one-shot")
+    assert not Due.objects.exists()
+    assert not ProcrastinateJob.objects.filter(task_name="run_due_work").exists()
+    with tenant_scope(organization):
+        report = verify_chain()
+    assert (report.is_intact, report.head, report.unsealed) == (True, 1, 0)
