@@ -148,6 +148,7 @@ class RunViewSet(TenantViewSet):
         if pipeline is None:
             error = FieldError("unknown", "No pipeline of this name or id.", pointer="/pipeline_id")
             raise PipelineNotRegistered(reference[0], errors=[error])
+        self.note_caller(namespace=pipeline.namespace, root_name=pipeline.name)
         run, is_created = record_run(pipeline=pipeline, actor=self.actor, **facts)
         return Response(run_shape(row_of_run(run)), status=201 if is_created else 200)
 
