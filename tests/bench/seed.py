@@ -247,6 +247,8 @@ def _runs(pipeline_ids: Sequence[uuid.UUID], count: int) -> None:
                 "occurred_at": start,
                 "started_at": start,
                 "finished_at": start + datetime.timedelta(seconds=seconds),
+                "reported_at": start + datetime.timedelta(seconds=seconds),
+                "last_event_at": start + datetime.timedelta(seconds=seconds),
                 "duration_seconds": seconds,
                 "rows_written": chance.randrange(1_000_000),
             }
