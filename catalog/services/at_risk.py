@@ -151,8 +151,8 @@ _REFRESH_CHECKS = """
                 SELECT r.status, r.executed_at,
                        array_position(ARRAY['fail', 'error', 'pass', 'skipped'], r.status::text) AS rank
                 FROM catalog_checkresult r
-                WHERE r.organization_id = old.organization_id AND r.check_rule_id = old.id
-                  AND NOT EXISTS (SELECT FROM catalog_run n WHERE n.organization_id = r.organization_id
+                WHERE r.organization_id = %(organization)s AND r.check_rule_id = old.id
+                  AND NOT EXISTS (SELECT FROM catalog_run n WHERE n.organization_id = %(organization)s
                                   AND n.id = r.run_id AND n.trigger = 'backfill')
                 ORDER BY r.executed_at DESC, r.id DESC LIMIT %(looked_back)s
             ) recent
@@ -169,7 +169,7 @@ _COUNT_FAILING = """
     CROSS JOIN LATERAL (
         SELECT count(*) AS failing FROM catalog_check c
         JOIN catalog_pipeline p ON p.organization_id = c.organization_id AND p.id = c.pipeline_id
-        WHERE c.organization_id = old.organization_id AND c.dataset_id = old.id AND c.failing_since IS NOT NULL
+        WHERE c.organization_id = %(organization)s AND c.dataset_id = old.id AND c.failing_since IS NOT NULL
           AND c.severity = 'error' AND c.ended_at IS NULL AND p.archived_at IS NULL AND p.deleted_at IS NULL
     ) counted
     WHERE old.organization_id = %(organization)s AND old.id = ANY(%(ids)s)

@@ -21,7 +21,12 @@ _SELECT = (
     " FROM catalog_run WHERE organization_id = %(organization)s AND "
 )
 
-_BY_UUID = "id = ANY(%(ids)s) OR (openlineage_id = ANY(%(uuids)s::uuid[]) AND openlineage_id IS NOT NULL)"
+# A sub-select is no constant: with one PostgreSQL would compare each element with each partial index's condition
+# (6 ms of planning for a hundred events, 0.1 ms of looking up).
+_BY_UUID = """
+    id = ANY((SELECT %(ids)s::uuid[])::uuid[])
+    OR (openlineage_id = ANY((SELECT %(uuids)s::uuid[])::uuid[]) AND openlineage_id IS NOT NULL)
+"""
 _BY_RUN_ID = "(run_id = ANY(%(orchestrated)s) AND step_id IS NULL AND pipeline_id = ANY(%(pipelines)s))"
 _BY_ORCHESTRATOR = """
     (orchestrator_run_id = ANY(%(names)s) AND orchestrator_run_id <> '' AND step_id IS NULL
