@@ -14,6 +14,9 @@ from orgs.tenancy import current_organization
 
 Rows = list[tuple[Any, ...]]
 
+# Quoting JSON texts as elements of an array took a sixth of the time of a batch.
+_SOURCES = {"jsonb": "jsonb_array_elements(%s::jsonb)"}
+
 
 def fetch(sql: str, **parameters: Any) -> Rows:
     """The rows of a query; `%(organization)s` is the bound organization."""
@@ -41,21 +44,26 @@ def insert_rows(
 ) -> Rows:
     """Inserts rows of values for `columns` (name → PostgreSQL type), which should be sorted by their key.
 
-    `constants` are columns that are SQL of ours, the same in every row. `conflict` follows `ON CONFLICT`; answers
-    what is `returning`, of the rows that were written.
+    Values of `jsonb` columns are JSON texts. `constants` are columns that are SQL of ours, the same in every row.
+    `conflict` follows `ON CONFLICT`; answers what is `returning`, of the rows that were written.
     """
     if not rows:
         return []
     constants = constants or {}
     names = ", ".join(("organization_id", *constants, *columns))
-    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
     chosen = ", ".join(("%s", *constants.values(), "new.*"))
+    sources = ", ".join(_SOURCES.get(kind, f"unnest(%s::{kind}[])") for kind in columns.values())
     sql = (
-        f"INSERT INTO {table} ({names}) SELECT {chosen} FROM unnest({arrays}) AS new"  # noqa: S608
+        f"INSERT INTO {table} ({names}) SELECT {chosen} FROM ROWS FROM ({sources}) AS new"  # noqa: S608
         f" ON CONFLICT {conflict}"
     )
     if returning:
         sql += f" RETURNING {returning}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [current_organization().pk, *(list(values) for values in zip(*rows, strict=True))])
+        values = zip(columns.values(), zip(*rows, strict=True), strict=True)
+        cursor.execute(sql, [current_organization().pk, *(_parameter(kind, column) for kind, column in values)])
         return cursor.fetchall() if returning else []
+
+
+def _parameter(kind: str, column: Sequence[Any]) -> Any:
+    return f"[{','.join(column)}]" if kind == "jsonb" else list(column)

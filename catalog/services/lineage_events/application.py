@@ -37,7 +37,7 @@ from catalog.services.lineage_events.pipelines import (
 from catalog.services.lineage_events.relocation import Move, Spot, count_vacated, relocate
 from catalog.services.lineage_events.reports import report_run, results_of
 from catalog.services.lineage_events.run_facts import run_uuid
-from catalog.services.lineage_events.whereabouts import Place, RunName, Whereabouts
+from catalog.services.lineage_events.whereabouts import Place, Whereabouts
 from catalog.services.lineage_version import lineage_changed
 from catalog.services.run_book import apply_runs
 from catalog.services.run_reports import RunKey
@@ -81,6 +81,11 @@ class _Application:
         self.album = Album()
         self.seen = Observations()
         self.dags: dict[UUID, tuple[datetime.datetime, Dag]] = {}
+        self.names = {
+            one.index: (run_uuid(one.event.run.id, one.event.job.key), one.event.job.key)
+            for one in received
+            if isinstance(one.event, RunEvent)
+        }
 
     def run(self) -> Applied:
         runs = [one for one in self.received if isinstance(one.event, RunEvent)]
@@ -100,7 +105,7 @@ class _Application:
     def _admit(self, runs: Sequence[Received]) -> list[Received]:
         wanted: dict[JobKey, NewPipeline] = {}
         for one in runs:
-            place = self._place(one.event)  # type: ignore[arg-type]
+            place = self._place(one)
             key = place.attribution.pipeline
             if key in self.shelf.pipelines:
                 continue
@@ -112,7 +117,7 @@ class _Application:
         create_pipelines(self.shelf, [new for key, new in wanted.items() if key not in refused], self.actor)
         admitted = []
         for one in runs:
-            key = self._place(one.event).attribution.pipeline  # type: ignore[arg-type]
+            key = self._place(one).attribution.pipeline
             if key not in refused:
                 admitted.append(one)
                 continue
@@ -129,7 +134,7 @@ class _Application:
         """Steps of everything that was placed in a known pipeline; then what stands elsewhere moves there."""
         steps: dict[StepKey, JobType | None] = {}
         for one in admitted:
-            place = self._place(one.event)  # type: ignore[arg-type]
+            place = self._place(one)
             if place.attribution.step:
                 key = (self.shelf.pipelines[place.attribution.pipeline].id, place.attribution.step)
                 steps[key] = one.event.job_type or steps.get(key)  # type: ignore[union-attr]
@@ -144,14 +149,14 @@ class _Application:
                 source = Spot(place.stored.pipeline_id, place.stored.step_id)
                 moves.append(Move(place.stored.id, source, self._spot(place.attribution)))
         relocate(moves)
-        certain = {self._place(one.event).attribution for one in admitted}  # type: ignore[arg-type]
+        certain = {self._place(one).attribution for one in admitted}
         settle_pipelines(self.shelf, {found.pipeline for found in certain if not found.is_provisional})
 
     def _apply_runs(self, admitted: Sequence[Received]) -> list[_Subject]:
         subjects, reports = [], []
         for one in admitted:
             event: RunEvent = one.event  # type: ignore[assignment]
-            name = self._name(event)
+            name = self.names[one.index]
             known = self.where.known(name)
             reports.append(report_run(event, known, name[0], self._key(self.places[name]), self._parent_key(known)))
         for one, report, applied in zip(admitted, reports, apply_runs(reports), strict=True):
@@ -244,15 +249,12 @@ class _Application:
         event = subject.one.event
         if not isinstance(event, RunEvent) or not subject.run_id:
             return ()
-        key = self._key(self.places[self._name(event)])
+        key = self._key(self._place(subject.one))
         datasets = {(ref.namespace, ref.name): self.stock.find(ref).id for ref, _ in _refs(subject.one)}
         return results_of(event, key, datasets)
 
-    def _place(self, event: RunEvent) -> Place:
-        return self.places[self._name(event)]
-
-    def _name(self, event: RunEvent) -> RunName:
-        return run_uuid(event.run.id, event.job.key), event.job.key
+    def _place(self, one: Received) -> Place:
+        return self.places[self.names[one.index]]
 
     def _spot(self, found: Attribution) -> Spot:
         pipeline_id = self.shelf.pipelines[found.pipeline].id
