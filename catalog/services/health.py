@@ -133,7 +133,7 @@ _CURRENT = ("id", *_REFRESHED, "schedule", "timezone", "created_at", "archived_a
 _RUN = ("id", "run_id", "status", "cause", "started_at", "finished_at", "occurred_at")
 
 # A mention that nobody reported is no run to judge by, unless one of its error checks fails. The organization is
-# named and not taken from `p`: of a known one PostgreSQL knows that it has many runs, and reads the newest by the index.
+# named and not taken from `p`: of a named one PostgreSQL knows how many runs it has, and reads the newest by the index.
 _REGULAR = """
     SELECT * FROM catalog_run r
     WHERE r.organization_id = %(organization)s AND r.pipeline_id = p.id AND r.step_id IS NULL
