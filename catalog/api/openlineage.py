@@ -10,8 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.openlineage.events import DatasetEvent, RunEvent
-from catalog.services.lineage_events.intake import Received
+from catalog.openlineage.events import DatasetEvent
 from catalog.services.lineage_events.reception import Receipt, receive_event, receive_events
 from dataxpipe.problems import BodyTooLarge, FieldError, ValidationFailed
 from orgs.permissions import Right
@@ -57,8 +56,8 @@ class OpenLineageViewSet(TenantViewSet):
         responses={201: None},
     )
     def create(self, request: Request) -> Response:
-        received = receive_event(document=request.data, organization=self.organization, actor=self.actor)
-        self._note_callers([received])
+        receipt = receive_event(document=request.data, organization=self.organization, actor=self.actor)
+        self._note_callers(receipt)
         return Response(status=201)
 
     @extend_schema(
@@ -71,18 +70,19 @@ class OpenLineageViewSet(TenantViewSet):
     def batch(self, request: Request) -> Response:
         documents = _documents(request.data)
         receipt = receive_events(documents=documents, organization=self.organization, actor=self.actor)
-        self._note_callers(receipt.received)
+        self._note_callers(receipt)
         if not receipt.refused:
             return Response(status=204)
         return Response(_answer(len(documents), receipt))
 
-    def _note_callers(self, received: list[Received]) -> None:
-        for one in received:
-            event = one.event
-            if isinstance(event, DatasetEvent):
-                continue
-            root = event.root.job.name if isinstance(event, RunEvent) and event.root else ""
-            self.note_caller(namespace=event.job.namespace, root_name=root, producer=event.producer)
+    def _note_callers(self, receipt: Receipt) -> None:
+        """For which jobs the key is used: what a rotation has to reach."""
+        for namespace, pipeline, producer in {
+            (one.event.job.namespace, receipt.pipelines.get(one.index), one.event.producer)
+            for one in receipt.received
+            if not isinstance(one.event, DatasetEvent)
+        }:
+            self.note_caller(namespace=namespace, root_name=pipeline.name if pipeline else "", producer=producer)
 
 
 def _documents(data: Any) -> list[Any]:

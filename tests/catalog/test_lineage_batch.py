@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import EventInbox, Pipeline, Run
+from orgs.models import ApiKeyUse
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 from tests.factories.openlineage import airflow_task_event, dataset, run_event, run_id
@@ -73,6 +74,42 @@ def test_two_events_of_one_run_in_one_batch_are_one_run(api, acme):
     with tenant_scope(acme):
         run = Run.objects.get()
         assert (run.status, run.duration_seconds) == ("success", 3_600)
+
+
+def test_an_event_that_the_database_will_not_have_holds_up_no_other(api, acme, monkeypatch):
+    from catalog.services.lineage_events import reception
+
+    apply_events = reception.apply_events
+
+    def refuse_huge(received, *, actor):
+        if any(one.event.job.name == "huge" for one in received):
+            raise DataError("integer out of range")
+        return apply_events(received, actor=actor)
+
+    monkeypatch.setattr(reception, "apply_events", refuse_huge)
+    answer = api.post(BATCH, [run_event(job="a"), run_event(job="huge"), run_event(job="b")]).json()
+    assert [(failed["index"], failed["retriable"]) for failed in answer["failed_events"]] == [(1, False)]
+    with tenant_scope(acme):
+        assert set(Pipeline.objects.values_list("name", flat=True)) == {"a", "b"}
+
+
+def test_numbers_that_fit_no_column_are_none(api, acme):
+    huge = 2**62
+    read = [dataset("s3://lake", name) | {"inputFacets": {"inputStatistics": {"rowCount": huge}}} for name in "abc"]
+    event = airflow_task_event(try_number=huge, map_index=huge, inputs=read)
+    assert api.post(BATCH, [event]).status_code == 204
+    with tenant_scope(acme):
+        run = Run.objects.get(step__isnull=False)
+        assert (run.map_index, run.rows_read) == (None, 2**63 - 1)
+
+
+def test_the_keys_uses_name_the_pipelines(api):
+    api.post(BATCH, [airflow_task_event(task="a"), airflow_task_event(task="b"), run_event(job="other")])
+    uses = ApiKeyUse.objects.filter(api_key=api.api_key).exclude(namespace="")
+    assert sorted(uses.values_list("namespace", "root_name")) == [
+        ("airflow-prod", "orders_sync"),
+        ("airflow-prod", "other"),
+    ]
 
 
 def busy_batch(number):

@@ -145,3 +145,15 @@ def test_the_graph_shows_what_events_told(api):
         api.post(LINEAGE, event)
     graph = api.get("/api/v1/lineage/graph?dataset=clean&direction=both").json()
     assert {node["name"] for node in graph["nodes"]} == {"first", "clean", "second"}
+
+
+def test_a_link_does_not_reach_back_over_the_time_when_it_was_closed(api, acme):
+    api.post(LINEAGE, run_event("COMPLETE", inputs=[RAW], at="2026-03-01T06:00:00Z"))
+    closed_at = datetime.datetime(2026, 3, 3, tzinfo=datetime.UTC)
+    with tenant_scope(acme):
+        LineageLink.objects.update(valid_to=closed_at)
+    api.post(LINEAGE, run_event("COMPLETE", inputs=[RAW], run="new", at="2026-03-04T06:00:00Z"))
+    api.post(LINEAGE, run_event("COMPLETE", inputs=[RAW], run="late", at="2026-03-02T06:00:00Z"))
+    with tenant_scope(acme):
+        link = LineageLink.objects.valid().get()
+        assert link.valid_from == datetime.datetime(2026, 3, 4, 6, tzinfo=datetime.UTC)

@@ -50,9 +50,11 @@ DONE = frozenset({"RUNNING", "COMPLETE", "OTHER"})
 
 @dataclass(slots=True)
 class Applied:
-    """`runs`: the run of each event, by its index. `discovered`: when pipelines that were refused were heard of."""
+    """`runs` and `pipelines`: those of each event, by its index. `discovered`: when pipelines that were refused were
+    heard of."""
 
     runs: dict[int, UUID] = field(default_factory=dict)
+    pipelines: dict[int, JobKey] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     discovered: dict[JobKey, list[datetime.datetime]] = field(default_factory=lambda: defaultdict(list))
 
@@ -161,6 +163,7 @@ class _Application:
             reports.append(report_run(event, known, name[0], self._key(self.places[name]), self._parent_key(known)))
         for one, report, applied in zip(admitted, reports, apply_runs(reports), strict=True):
             self.applied.runs[one.index] = applied.run.id
+            self.applied.pipelines[one.index] = self._place(one).attribution.pipeline
             subjects.append(_Subject(one, (Spot(report.key.pipeline_id, report.key.step_id),), applied.run.id))
         return subjects
 

@@ -49,6 +49,14 @@ class Span:
     def widen(self, at: datetime.datetime) -> None:
         self.first, self.last = min(self.first, at), max(self.last, at)
 
+    def after(self, end: datetime.datetime) -> Span:
+        """What of it lies after an instant: nothing, when it begins later than it ends."""
+        return Span(max(self.first, end), self.last)
+
+    @property
+    def is_seen(self) -> bool:
+        return self.first <= self.last
+
 
 @dataclass(slots=True)
 class Observations:
@@ -114,25 +122,25 @@ class _News:
     def __init__(self, seen: Mapping[Any, Span], stored: Rows, key_of: Callable[[Sequence[Any]], Any]) -> None:
         self.earlier: dict[UUID, datetime.datetime] = {}
         self.later: dict[UUID, datetime.datetime] = {}
-        missing = dict(seen)
-        closed = []
+        spans = dict(seen)
+        is_open = set()
+        for _, *columns, _, valid_to, _ in stored:
+            key = key_of(columns)
+            if key in spans and valid_to is not None:
+                spans[key] = spans[key].after(valid_to)  # what was seen before somebody closed it stays closed
         for id_, *columns, valid_from, valid_to, last_seen_at in stored:
             key = key_of(columns)
-            span = seen.get(key)
-            if span is None:
+            if key not in spans or valid_to is not None:
                 continue
-            if valid_to is not None:
-                closed.append((key, valid_to))
-                continue
-            missing.pop(key, None)
-            if span.first < valid_from:
+            span = spans[key]
+            is_open.add(key)
+            if span.is_seen and span.first < valid_from:
                 self.earlier[id_] = span.first
             if span.last - last_seen_at >= REFRESHED_AFTER:
                 self.later[id_] = span.last
-        for key, valid_to in closed:
-            if key in missing and seen[key].last <= valid_to:
-                del missing[key]  # seen before somebody closed it: that stays closed
-        self.opened: Iterable[tuple[Any, Span]] = list(missing.items())
+        self.opened: Iterable[tuple[Any, Span]] = [
+            (key, span) for key, span in spans.items() if key not in is_open and span.is_seen
+        ]
 
     @property
     def begins_earlier(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.utils import timezone
 
 from catalog.models import EventInbox
@@ -18,6 +18,8 @@ from catalog.services.lineage_events.admission import remember_discovered
 from catalog.services.lineage_events.application import Applied, apply_events
 from catalog.services.lineage_events.intake import Policy, Received, Refusal, read_events, read_one
 from catalog.services.lineage_events.leaks import note_leaks
+from dataxpipe.problems import ValidationFailed
+from dataxpipe.rendering import problem_of_database
 from orgs import due
 from orgs.actors import Actor
 from orgs.models import Organization
@@ -34,30 +36,35 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Receipt:
-    """`received` are the events that were taken; the others are `refused`."""
+    """`received` are the events that were taken, with the pipelines they went to by index; others are `refused`."""
 
     received: list[Received] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    pipelines: dict[int, JobKey] = field(default_factory=dict)
 
 
-def receive_event(*, document: Any, organization: Organization, actor: Actor) -> Received:
+def receive_event(*, document: Any, organization: Organization, actor: Actor) -> Receipt:
     """Stores and applies one event, outside any scope. Raises what `read_one` raises, `PlanLimitReached` and
     `PipelineNotAdmitted`; then nothing was written, but the pipeline is remembered as discovered."""
     received = read_one(0, document, Policy.of(organization, actor.api_key))
     applied = _take([received], organization, actor, all_or_nothing=True)
     for refusal in applied.refused:
         raise refusal.problem
-    return received
+    return Receipt([received], pipelines=applied.pipelines)
 
 
 def receive_events(*, documents: Sequence[Any], organization: Organization, actor: Actor) -> Receipt:
     """Stores and applies what can be, outside any scope, in one transaction; answers what was refused and why."""
     received, refused = read_events(documents, Policy.of(organization, actor.api_key))
-    applied = _take(received, organization, actor) if received else Applied()
+    try:
+        applied = _take(received, organization, actor) if received else Applied()
+    except (DataError, IntegrityError):
+        applied = _take_each(received, organization, actor)
     gone = {refusal.index for refusal in applied.refused}
     return Receipt(
         [one for one in received if one.index not in gone],
         sorted([*refused, *applied.refused], key=lambda refusal: refusal.index),
+        applied.pipelines,
     )
 
 
@@ -82,6 +89,21 @@ def _take(
     if applied.discovered:
         _remember(applied.discovered, organization)
     return applied
+
+
+def _take_each(received: Sequence[Received], organization: Organization, actor: Actor) -> Applied:
+    """One by one, because one of them holds what the database will not: it holds up no other."""
+    total = Applied()
+    for one in received:
+        try:
+            applied = _take([one], organization, actor)
+        except (DataError, IntegrityError) as error:
+            problem = problem_of_database(error)
+            total.refused.append(Refusal(one.index, problem or ValidationFailed()))
+            continue
+        total.refused += applied.refused
+        total.pipelines |= applied.pipelines
+    return total
 
 
 def _apply(

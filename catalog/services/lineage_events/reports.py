@@ -25,6 +25,7 @@ ERROR_LENGTH = 20_000
 ASSERTION_LENGTH = 500
 VALUE_LENGTH = 200
 MESSAGE_LENGTH = 10_000
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 
 
 def report_run(event: RunEvent, known: KnownRun, uuid: UUID, key: RunKey, parent: RunKey | None) -> RunReport:
@@ -34,8 +35,8 @@ def report_run(event: RunEvent, known: KnownRun, uuid: UUID, key: RunKey, parent
         at=event.event_time,
         state=fold(RunState(), event.event_type, event.event_time),
         parent=parent,
-        attempt=event.attempt or 1,
-        map_index=event.map_index,
+        attempt=min(event.attempt or 1, INT32_MAX),
+        map_index=event.map_index if (event.map_index or 0) <= INT32_MAX else None,
         openlineage_id=uuid,
         openlineage=as_facts(known),
         # a task knows the run id of its DAG, which is not its own
@@ -93,4 +94,4 @@ def _rows(refs: Iterable[DatasetRef], *, is_input: bool) -> int | None:
         and (found := read(facets.get(name)))
         and found.row_count is not None
     ]
-    return sum(counted) if counted else None
+    return min(sum(counted), INT64_MAX) if counted else None
