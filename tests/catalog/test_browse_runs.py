@@ -1,0 +1,159 @@
+import datetime
+import gzip
+
+import orjson
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog.views.run_steps import timeline
+from orgs.tenancy import tenant_scope
+from tests.factories import CheckFactory, CheckResultFactory, StepFactory
+from tests.factories.browsed import HOSTILE, make_flow, make_pipeline, make_run
+from tests.factories.rows import EventInboxFactory
+
+LIST = "/o/acme/runs/"
+
+
+def url_of(run):
+    return f"{LIST}{run.pk}/"
+
+
+@pytest.fixture
+def pipeline(acme):
+    return make_pipeline(acme, "orders_sync")
+
+
+def test_runs_are_listed_newest_first_without_steps(alice_client, acme, pipeline):
+    make_run(acme, pipeline, run_id="older", minutes_ago=20)
+    make_run(acme, pipeline, "failed", run_id="newer", minutes_ago=10)
+    make_run(acme, pipeline, run_id="a step", step=StepFactory(organization=acme, pipeline=pipeline))
+    assert [row["run_id"] for row in alice_client.get(LIST).context["page"].rows] == ["newer", "older"]
+    assert [row["run_id"] for row in alice_client.get(f"{LIST}?status=failed").context["page"].rows] == ["newer"]
+
+
+def test_no_run_yet_says_where_runs_come_from(alice_client):
+    assert "No runs yet" in alice_client.get(LIST).content.decode()
+    assert "No run matches" in alice_client.get(f"{LIST}?status=failed").content.decode()
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "success", "failed", "aborted", "skipped", "lost"])
+def test_every_status_has_a_sentence(alice_client, acme, pipeline, status):
+    text = alice_client.get(url_of(make_run(acme, pipeline, status))).content.decode()
+    assert 'aria-label="Cause"' in text
+
+
+def test_a_failed_check_is_the_cause_and_the_last_green_run_is_near(alice_client, acme, pipeline):
+    green = make_run(acme, pipeline, minutes_ago=100)
+    run = make_run(acme, pipeline, "failed", cause="check", minutes_ago=5)
+    check = CheckFactory(organization=acme, pipeline=pipeline, check_id="not_null")
+    CheckResultFactory(organization=acme, check_rule=check, run=run, status="fail", message="1,284 rows have no id.")
+    text = alice_client.get(url_of(run)).content.decode()
+    assert "<code>not_null</code>: 1,284 rows have no id." in " ".join(text.split())
+    assert f'href="{url_of(green)}"' in text
+
+
+def step_run(organization, run, name, status="success", *, at=0.0, seconds=10.0, **fields):
+    with tenant_scope(organization):
+        step = run.pipeline.steps.filter(name=name).first()
+    step = step or StepFactory(organization=organization, pipeline=run.pipeline, name=name)
+    started_at = run.occurred_at + datetime.timedelta(seconds=at)
+    made = make_run(organization, run.pipeline, status, step=step, parent_run=run, **fields)
+    with tenant_scope(organization):
+        made.occurred_at = made.started_at = started_at
+        made.finished_at = started_at + datetime.timedelta(seconds=seconds)
+        made.save()
+    made.step = step
+    return made
+
+
+def test_attempts_share_a_row_and_mapped_tasks_a_bar(acme, pipeline, rf):
+    run = make_run(acme, pipeline, "failed")
+    runs = [
+        step_run(acme, run, "orders_sync.extract", "failed", attempt=1),
+        step_run(acme, run, "orders_sync.extract", at=20, attempt=2),
+        *(step_run(acme, run, "load", "failed" if i == 1 else "success", at=40, map_index=i) for i in range(3)),
+        step_run(acme, run, "publish", "skipped", at=60, seconds=0),
+    ]
+    with tenant_scope(acme):
+        drawn = timeline(run, runs, rf.get("/").GET)
+        failed = timeline(run, runs, rf.get("/?steps=failed").GET)
+    assert [(row.name, row.status, row.tag, row.level) for row in drawn.rows] == [
+        ("extract", "success", "2 attempts", 0),
+        ("load", "failed", "2/3", 0),
+        ("load[1]", "failed", "", 1),
+        ("publish", "skipped", "", 0),
+    ]
+    assert [bar.kind for bar in drawn.rows[0].bars] == ["earlier", "run"]
+    assert [row.name for row in failed.rows] == ["load", "load[1]"]
+
+
+def test_the_page_shows_steps_and_events(alice_client, acme, pipeline):
+    run = make_run(acme, pipeline)
+    step_run(acme, run, "extract")
+    body = gzip.compress(orjson.dumps({"eventType": "START", "run": {"facets": {"nominalTime": {}}}, "job": {}}))
+    EventInboxFactory(organization=acme, run=run.pk, body=body, event_type="START", job_name="orders_sync")
+    text = alice_client.get(url_of(run)).content.decode()
+    assert "extract" in text
+    assert "nominalTime" in text
+
+
+def test_an_event_that_cannot_be_read_any_more_breaks_nothing(alice_client, acme, pipeline):
+    run = make_run(acme, pipeline)
+    EventInboxFactory(organization=acme, run=run.pk, body=b"not gzip")
+    assert alice_client.get(url_of(run)).status_code == 200
+
+
+def test_hostile_text_stays_text_and_no_address_runs_anything(alice_client, acme):
+    pipeline = make_pipeline(acme, HOSTILE)
+    run = make_run(acme, pipeline, "failed", run_id=HOSTILE, error=HOSTILE, external_url="javascript:alert(1)",
+                   warnings=[HOSTILE])  # fmt: skip
+    body = gzip.compress(orjson.dumps({"job": {"facets": {HOSTILE: {"x": HOSTILE}}}}))
+    EventInboxFactory(organization=acme, run=run.pk, body=body, event_type="<i>", job_name=HOSTILE)
+    step_run(acme, run, HOSTILE, "failed", run_id="x" + HOSTILE)
+    for address in (url_of(run), LIST):
+        text = alice_client.get(address).content.decode()
+        assert "<script>alert" not in text
+        assert "javascript:" not in text
+        assert "<i>" not in text
+
+
+def test_a_foreign_run_is_as_unknown_as_none(alice_client, acme, globex):
+    foreign = make_run(globex, make_pipeline(globex, "theirs"))
+    assert alice_client.get(url_of(foreign)).status_code == 404
+    assert alice_client.get(f"{LIST}01a1fc30-bdca-776e-a810-a8b3ef932340/").status_code == 404
+
+
+def test_a_run_of_a_deleted_pipeline_is_gone(alice_client, acme):
+    pipeline = make_pipeline(acme, "gone", deleted_at=timezone.now())
+    run = make_run(acme, pipeline)
+    assert alice_client.get(url_of(run)).status_code == 404
+    assert alice_client.get(LIST).context["page"].rows == []
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_the_list_takes_as_many_queries_for_one_row_as_for_fifty(alice_client, acme, pipeline, count):
+    # 1-6 session, person, memberships, the scope  7 the page  8-9 numbers in the navigation  10-11 the scope's end
+    for number in range(count):
+        make_run(acme, pipeline, minutes_ago=number)
+    alice_client.get(LIST)
+    with CaptureQueriesContext(connection) as queries:
+        alice_client.get(LIST)
+    assert len(queries) == 11, [query["sql"][:100] for query in queries]
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_run_takes_as_many_queries_for_one_step_as_for_fifty(alice_client, acme, count):
+    # 1-6 session, person, memberships, the scope  7 the run  8 results  9 steps' runs  10 events  11 facets
+    # 12-14 older, newer, last green  15-16 lineage version, links  17-18 navigation  19-20 the scope's end
+    pipeline, *_ = make_flow(acme, "orders_sync", "revenue")
+    run = make_run(acme, pipeline, "failed")
+    for number in range(count):
+        step_run(acme, run, f"step_{number}", at=number)
+        check = CheckFactory(organization=acme, pipeline=pipeline)
+        CheckResultFactory(organization=acme, check_rule=check, run=run)
+    alice_client.get(url_of(run))
+    with CaptureQueriesContext(connection) as queries:
+        assert alice_client.get(url_of(run)).status_code == 200
+    assert len(queries) == 20, [query["sql"][:100] for query in queries]
