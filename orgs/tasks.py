@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
+from procrastinate import JobContext
+from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
 from orgs.services.due_work import run_due_work
+from orgs.services.key_uses import KEPT_FOR, forget_uses
 
 # The sixth field is seconds.
 EVERY_FIVE_SECONDS = "* * * * * */5"
@@ -36,3 +39,17 @@ def add_partitions(timestamp: int) -> None:
 @app.task(name="forget_ended_sessions", queueing_lock="forget_ended_sessions")
 def forget_ended_sessions(timestamp: int) -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(name="forget_old_key_uses", queueing_lock="forget_old_key_uses")
+def forget_old_key_uses(timestamp: int) -> None:
+    """A caller that went away makes room for another: a key remembers a thousand."""
+    forget_uses(before=timezone.now() - KEPT_FOR)
+
+
+@app.periodic(cron="33 3 * * *")
+@app.task(name="forget_old_jobs", queueing_lock="forget_old_jobs", pass_context=True)
+async def forget_old_jobs(context: JobContext, timestamp: int) -> None:
+    """Jobs that succeeded are gone at once; those that failed are kept for three days, for whoever looks."""
+    await remove_old_jobs(context, max_hours=72, remove_failed=True, remove_cancelled=True, remove_aborted=True)

@@ -14,11 +14,12 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from orgs.models import ApiKey
+from orgs.models import ApiKey, ApiKeyUse
 
 CALLERS_PER_KEY = 1_000
 WRITTEN_EVERY = datetime.timedelta(seconds=30)
 REMEMBERED_CALLERS = 10_000
+KEPT_FOR = datetime.timedelta(days=90)
 
 UPDATE = """
     UPDATE orgs_apikeyuse SET use_count = use_count + %(count)s, last_used_at = greatest(last_used_at, %(last)s)
@@ -73,6 +74,12 @@ def record_use(*, api_key: ApiKey, caller: Caller) -> None:
     _write(key, due, now)
     if is_full:
         flush_uses()
+
+
+def forget_uses(*, before: datetime.datetime) -> int:
+    """Callers not heard of since then, of every organization; returns how many."""
+    forgotten, _ = ApiKeyUse.objects.filter(last_used_at__lt=before).delete()
+    return forgotten
 
 
 def flush_uses() -> None:

@@ -3,6 +3,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from orgs import tasks
 from orgs.models import ApiKeyUse
 from orgs.services import key_uses
 from orgs.services.key_uses import Caller, flush_uses, record_use
@@ -61,6 +62,15 @@ def test_a_key_remembers_a_thousand_callers_and_goes_on_counting_those(api_key, 
     key_uses._counts.clear()
     record_use(api_key=api_key, caller=Caller(namespace="n0"))
     assert counts(api_key) == [("n0", 2), ("n1", 1), ("n2", 1)]
+
+
+def test_callers_that_went_away_make_room(api_key):
+    for namespace in ("gone", "here"):
+        record_use(api_key=api_key, caller=Caller(namespace=namespace))
+    long_ago = timezone.now() - datetime.timedelta(days=91)
+    ApiKeyUse.objects.filter(namespace="gone").update(last_used_at=long_ago)
+    tasks.forget_old_key_uses(timestamp=0)
+    assert counts(api_key) == [("here", 1)]
 
 
 def test_memory_is_bounded(api_key, monkeypatch):

@@ -17,7 +17,8 @@ from orgs.tenancy import tenant_scope
 def test_what_has_to_happen_by_itself_is_scheduled():
     scheduled = {periodic.task.name: periodic.cron for periodic in app.periodic_registry.periodic_tasks.values()}
     assert scheduled["run_due_work"] == "* * * * * */5"
-    assert {"run_due_work", "add_partitions", "forget_ended_sessions"} <= set(scheduled)
+    daily = {"add_partitions", "forget_ended_sessions", "forget_old_key_uses", "forget_old_jobs"}
+    assert daily <= set(scheduled)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -25,7 +26,9 @@ def test_the_worker_seals_what_was_changed(monkeypatch):
     monkeypatch.setattr(due_work, "GRACE_SECONDS", 0)
     organization = create_organization(name="Acme", slug="acme", actor=Actor.system("operator"))
     tasks.work_off_marks.defer(timestamp=0)
+    tasks.forget_old_jobs.defer(timestamp=0)
     call_command("procrastinate", "worker", "--one-shot")
+    assert not ProcrastinateJob.objects.filter(task_name="forget_old_jobs").exists()
     assert not Due.objects.exists()
     assert not ProcrastinateJob.objects.filter(task_name="run_due_work").exists()
     with tenant_scope(organization):
