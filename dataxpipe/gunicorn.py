@@ -1,5 +1,6 @@
 """gunicorn's settings; `GUNICORN_CMD_ARGS` overrides each of them."""
 
+import gc
 import os
 import sys
 from typing import Any
@@ -25,6 +26,17 @@ graceful_timeout = 10
 control_socket_disable = True
 # Loaded once and shared by the processes: half the time to start, less memory, and what must not start says so once.
 preload_app = True
+
+
+def when_ready(server: Any) -> None:
+    """What is loaded stays: the collector need not look at it, nor touch the memory that the processes share."""
+    gc.collect()
+    gc.freeze()
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A batch of events is a hundred thousand objects that live together; looking through them took a seventh of it."""
+    gc.set_threshold(20_000, 20, 20)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
