@@ -7,12 +7,15 @@ import re
 from typing import Any
 from urllib.parse import unquote_plus
 
+from django.db import connection
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
+from dataxpipe.postgres.written import columns_of, instance_of, width_of
 from dataxpipe.problems import CredentialInQuery, NotAuthenticated
 from orgs import keys
 from orgs.actors import Actor, client_address
-from orgs.models import ApiKey
+from orgs.models import ApiKey, Organization
 from orgs.services.api_keys import note_reuse
 
 # Longer than any word that happens to begin with dxp_, shorter than a key: a cut-off key is one too.
@@ -29,7 +32,7 @@ class ApiKeyAuthentication:
             raise NotAuthenticated("Send an API key in the header X-API-KEY.")
         api_key = authenticate_key(text, request=request._request)
         request._request.organization = api_key.organization
-        return api_key.created_by, Actor.of_key(api_key, request._request)
+        return _creator(api_key), Actor.of_key(api_key, request._request)
 
     def authenticate_header(self, request: Any) -> str:
         return 'Bearer realm="dataxpipe"'
@@ -39,7 +42,7 @@ def authenticate_key(text: str, *, request: Any) -> ApiKey:
     """The usable key with this text, its organization loaded; raises `NotAuthenticated`, alike for all that fail."""
     if not keys.is_well_formed(text):
         raise NotAuthenticated("This is not an API key: it is incomplete or mistyped.")
-    api_key = ApiKey.objects.select_related("organization").filter(digest=keys.digest(text)).first()
+    api_key = _find_key(keys.digest(text))
     if api_key is not None and not api_key.is_usable:
         note_reuse(api_key=api_key, actor=Actor.of_key(api_key, request))
     if api_key is None or not api_key.is_usable:
@@ -47,6 +50,27 @@ def authenticate_key(text: str, *, request: Any) -> ApiKey:
     if api_key.allowed_cidrs and not _is_within(client_address(request), api_key.allowed_cidrs):
         raise NotAuthenticated("The API key may not be used from this address.")
     return api_key
+
+
+def _find_key(digest: bytes) -> ApiKey | None:
+    sql = (
+        f"SELECT {columns_of(ApiKey, 'k')}, {columns_of(Organization, 'o')}"  # noqa: S608  (names of our own columns)
+        " FROM orgs_apikey k JOIN orgs_organization o ON o.id = k.organization_id WHERE k.digest = %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [digest])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    width = width_of(ApiKey)
+    api_key = instance_of(ApiKey, row[:width])
+    api_key.organization = instance_of(Organization, row[width:])
+    return api_key
+
+
+def _creator(api_key: ApiKey) -> Any:
+    """The person who made the key, loaded only where somebody asks."""
+    return SimpleLazyObject(lambda: api_key.created_by) if api_key.created_by_id else None
 
 
 def refuse_key_in_query(request: Any) -> None:
