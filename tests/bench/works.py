@@ -47,7 +47,7 @@ class Work:
     of_wide: bool = False
 
 
-LIST, GRAPH = Goal(p95=15), Goal(p95=12)
+LIST, GRAPH, PAGE = Goal(p95=15), Goal(p95=12), Goal(p95=60)
 ONE, KNOWN, NEW = Goal(rate=500, p95=30), Goal(rate=4_000), Goal(rate=3_000)
 
 
@@ -70,6 +70,10 @@ def reading(tenant: Tenant, client: Client, *, far: int) -> Iterator[Work]:
     yield Work("latest runs, page 1 of 10", _get(runs), LIST)
     yield Work(f"latest runs, page {far:,} of 10", _get(nth_page(client, runs, far)), LIST)
     yield Work("failed runs", _get(f"{API}/runs/?status=failed"), LIST)
+    yield Work("pipelines page, HTML", _get("/o/bench/pipelines/"), PAGE, in_browser=True)
+    runs_pages = (f"/o/bench/pipelines/{id_}/runs/" for id_ in tenant.pipeline_ids)
+    yield Work("runs of a pipeline, HTML", _each(runs_pages), PAGE, in_browser=True)
+    yield Work("lineage page, HTML", _pages_of_lineage(tenant), PAGE, in_browser=True)
     for depth in (5, 10):
         yield Work(f"lineage graph, depth {depth}", graphs(tenant, depth), GRAPH)
 
