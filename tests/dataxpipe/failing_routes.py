@@ -32,6 +32,11 @@ def lose_the_database() -> None:
     raise OperationalError("the connection is closed")
 
 
+def lose_the_connection() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def write_for_another_organization() -> None:
     theirs = Organization(pk=current_organization().pk + 1_000_000)
     PipelineTag._base_manager.bulk_create([PipelineTag(tag="x", pipeline_id=uuid7(), organization_id=theirs.pk)])
@@ -64,17 +69,23 @@ def forget_nothing() -> None:
     Pipeline.objects.create(name="kept")
 
 
+def do_nothing() -> None:
+    pass
+
+
 FAILURES = {
     work.__name__: work
     for work in (
         sleep_too_long,
         lose_the_database,
+        lose_the_connection,
         write_for_another_organization,
         use_a_right_that_is_missing,
         refer_to_a_row_that_is_gone,
         write_and_refuse,
         swallow_a_failure,
         forget_nothing,
+        do_nothing,
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from django.db import connection
+from django.db import close_old_connections, connection
 
 from catalog.models import Pipeline
 from orgs.tenancy import TenantScopeRequired, tenant_scope
@@ -115,3 +115,14 @@ def test_an_answer_from_400_on_has_written_nothing():
     assert api_of(acme).get("/api/v1/failing/write_and_refuse/").status_code == 418
     browser_of(_member(acme, "alice", "owner")).get("/o/acme/fail/write_and_refuse/")
     assert names(acme) == []
+
+
+@AFTER_COMMIT
+def test_a_lost_connection_is_told_and_the_next_request_has_another():
+    acme = OrganizationFactory(slug="acme")
+    api, browser = api_of(acme), browser_of(_member(acme, "alice", "owner"))
+    paths = {"/api/v1/failing/{}/": api, "/o/acme/fail/{}/": browser, "/outside/{}/": browser}
+    for path, client in paths.items():
+        assert client.get(path.format("lose_the_connection")).status_code == 503
+        close_old_connections()  # as the server does at the end of a request, and the test client does not
+        assert client.get(path.format("do_nothing")).status_code == 200
