@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+import orjson
 from rest_framework import serializers
 
 from catalog.api.shapes import PipelineReferenceSerializer
 from catalog.models import Check, ResultStatus, RunStatus, Severity
+from catalog.services.statements import fetch
 
 Row = Mapping[str, Any]
 
@@ -112,6 +115,26 @@ class RunWithPartsSerializer(RunSerializer):
     checks = CheckResultSerializer(many=True, help_text="The newest 500 results of this run.")
     checks_truncated = serializers.BooleanField()
     event_count = serializers.IntegerField(help_text="OpenLineage events of this run that are still kept.")
+
+
+_RUN_ROW = """
+    SELECT r.id, r.run_id, r.pipeline_id, p.namespace, p.name, s.name, r.parent_run_id, r.attempt, r.map_index,
+           v.version, r.trigger, r.status, r.reported_status, r.cause, r.nominal_start_at, r.nominal_end_at,
+           r.started_at, r.finished_at, r.duration_seconds, r.rows_read, r.rows_written, r.error, r.external_url,
+           r.labels::text
+    FROM catalog_run r
+    JOIN catalog_pipeline p ON p.organization_id = r.organization_id AND p.id = r.pipeline_id
+    LEFT JOIN catalog_step s ON s.organization_id = r.organization_id AND s.id = r.step_id
+    LEFT JOIN catalog_pipelineversion v ON v.organization_id = r.organization_id AND v.id = r.version_id
+    WHERE r.organization_id = %(organization)s AND r.id = %(id)s
+"""
+
+
+def row_of_run(run_id: UUID) -> Row:
+    """What `.values(*RUN_FIELDS)` would answer, by SQL that is written once: every report is answered with its run."""
+    row = dict(zip(RUN_FIELDS, fetch(_RUN_ROW, id=run_id)[0], strict=True))
+    row["labels"] = orjson.loads(row["labels"])
+    return row
 
 
 def run_shape(row: Row) -> dict[str, Any]:

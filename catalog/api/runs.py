@@ -25,6 +25,7 @@ from catalog.api.run_shapes import (
     RunSerializer,
     RunWithPartsSerializer,
     result_shape,
+    row_of_run,
     run_shape,
 )
 from catalog.api.shapes import page_of
@@ -137,7 +138,7 @@ class RunViewSet(TenantViewSet):
         if run is None:
             raise NotFound("There is no such run.")
         run = update_run(run=run, actor=self.actor, changes=_emptied(changes.validated_data))
-        return Response(run_shape(row_of_run(run)))
+        return Response(run_shape(row_of_run(run.id)))
 
     def _record(self, request: Request) -> Response:
         report = RunInput(data=request.data)
@@ -150,7 +151,7 @@ class RunViewSet(TenantViewSet):
             raise PipelineNotRegistered(reference[0], errors=[error])
         self.note_caller(namespace=pipeline.namespace, root_name=pipeline.name)
         run, is_created = record_run(pipeline=pipeline, actor=self.actor, **facts)
-        return Response(run_shape(row_of_run(run)), status=201 if is_created else 200)
+        return Response(run_shape(row_of_run(run.id)), status=201 if is_created else 200)
 
     _record_once = idempotent(_record)
 
@@ -214,11 +215,6 @@ def parts_of_run(row: Row) -> dict[str, Any]:
         "checks_truncated": len(found_results) > MAX_PARTS,
         "event_count": EventInbox.objects.filter(run__in=ids).count(),
     }
-
-
-def row_of_run(run: Run) -> Row:
-    row: Row = Run.objects.filter(id=run.id).values(*RUN_FIELDS).get()
-    return row
 
 
 def _emptied(changes: dict[str, Any]) -> dict[str, Any]:

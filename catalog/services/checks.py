@@ -12,8 +12,9 @@ from django.db.models import Q
 
 from catalog.models import FAILING, Check, CheckResult, Run, Severity, identity_of
 from catalog.services.at_risk import lock_at_risk, refresh_checks, refresh_failing_datasets
-from catalog.services.run_book import lock_pipelines, mention_runs, set_failed_checks
-from catalog.services.run_reports import RunKey
+from catalog.services.run_book import RunBook, lock_pipelines
+from catalog.services.run_reports import RunKey, RunReport
+from catalog.services.statements import fetch
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.problems import Conflict
 
@@ -90,14 +91,16 @@ def record_results(reports: Sequence[ResultReport]) -> list[RecordedResult]:
     """
     if _may_turn(reports):
         lock_at_risk()
-    lock_pipelines(report.pipeline_id for report in reports)
-    runs = mention_runs(report.run for report in reports if report.run)
-    shelf = _Shelf(reports, runs)
+    versions = lock_pipelines(report.pipeline_id for report in reports)
+    mentions = [RunReport(key) for key in dict.fromkeys(report.run for report in reports) if key]
+    book = RunBook.open(mentions, versions)
+    shelf = _Shelf(reports, {mention.key: book.apply(mention).run for mention in mentions})
     recorded = [shelf.put(report) for report in reports]
     shelf.write()
-    touched = {one.run.id for one in recorded if one.run is not None}
-    if touched:
-        set_failed_checks(_failed_checks(touched))
+    failed = shelf.failed_runs()
+    for run in shelf.runs.values():
+        run.has_failed_check = run.id in failed
+    book.close()
     refresh_checks({one.check.id for one in recorded})
     refresh_failing_datasets(check.dataset_id for check in shelf.changed_checks.values() if check.dataset_id)
     return recorded
@@ -115,9 +118,15 @@ def _is_one_of(reports: Iterable[ResultReport]) -> Q:
     return Q(pipeline_id__in={key.pipeline_id for key in keys}, identity__in={key.identity for key in keys})
 
 
-def _failed_checks(run_ids: Iterable[UUID]) -> dict[UUID, bool]:
-    failed = set(CheckResult.objects.failing().filter(run_id__in=run_ids).values_list("run_id", flat=True))
-    return {run_id: run_id in failed for run_id in run_ids}
+_FIND_RESULTS = """
+    SELECT r.id FROM unnest(%(checks)s::uuid[], %(runs)s::uuid[]) AS wanted (check_id, run_id)
+    JOIN catalog_checkresult r ON r.organization_id = %(organization)s AND r.check_rule_id = wanted.check_id
+                              AND r.run_id = wanted.run_id
+    UNION ALL
+    SELECT r.id FROM unnest(%(timed_checks)s::uuid[], %(times)s::timestamptz[]) AS wanted (check_id, executed_at)
+    JOIN catalog_checkresult r ON r.organization_id = %(organization)s AND r.check_rule_id = wanted.check_id
+                              AND r.executed_at = wanted.executed_at AND r.run_id IS NULL
+"""
 
 
 class _Shelf:
@@ -186,13 +195,26 @@ class _Shelf:
                 setattr(check, name, value)
                 self.changed_checks[check.id] = check
 
+    def failed_runs(self) -> set[UUID]:
+        """Those of the batch's runs of which an error check fails, by all that is known now."""
+        ids = {run.id for run in self.runs.values()}
+        if not ids:
+            return set()
+        return set(CheckResult.objects.failing().filter(run_id__in=ids).values_list("run_id", flat=True))
+
     def _stored(self, reports: Sequence[ResultReport]) -> Any:
-        checks = [check.id for check in self.checks.values()]
-        if not checks:
-            return []
-        of_runs = Q(run_id__in={run.id for run in self.runs.values()})
-        of_times = Q(run=None, executed_at__in={report.executed_at for report in reports})
-        return CheckResult.objects.filter(of_runs | of_times, check_rule_id__in=checks)
+        """What is known of the same checks and runs, or instants; new checks have nothing."""
+        known = [(self.checks[one.check_key].id, one) for one in reports if one.check_key in self.checks]
+        of_runs = [(check_id, self.runs[one.run].id) for check_id, one in known if one.run]
+        timed = [(check_id, one.executed_at) for check_id, one in known if not one.run]
+        ids = known and fetch(
+            _FIND_RESULTS,
+            checks=[check_id for check_id, _ in of_runs],
+            runs=[run_id for _, run_id in of_runs],
+            timed_checks=[check_id for check_id, _ in timed],
+            times=[at for _, at in timed],
+        )
+        return CheckResult.objects.filter(id__in=[id_ for (id_,) in ids]) if ids else []
 
 
 def _result(report: ResultReport, check: Check, run: Run | None) -> CheckResult:

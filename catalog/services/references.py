@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from catalog.models import Dataset, DatasetAlias, Pipeline, identity_of
 from catalog.services.run_reports import as_uuid
+from catalog.services.statements import fetch
 from dataxpipe.problems import Conflict, NotFound
 
 MAX_CANDIDATES = 20
@@ -46,12 +47,26 @@ class DatasetUnknown(NotFound):
     about = "Name a dataset by its id, by its alias in the pipeline's spec, or by its OpenLineage namespace and name."
 
 
+_PIPELINE_FIELDS = ("organization_id", "id", "namespace", "name", "identity")
+_FIND_PIPELINES = f"""
+    SELECT {", ".join(_PIPELINE_FIELDS)} FROM catalog_pipeline
+    WHERE organization_id = %(organization)s AND deleted_at IS NULL
+      AND (identity = ANY(%(identities)s) OR id = ANY(%(ids)s::uuid[]))
+"""  # noqa: S608  (names of our own columns)
+
+
 def find_pipelines(references: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Pipeline]:
-    """By (id or name, namespace), those that exist; an id goes before a name that looks like one."""
+    """By (id or name, namespace), those that exist; an id goes before a name that looks like one.
+
+    The instances know id, namespace and name; anything else is read when it is asked for.
+    """
     wanted = set(references)
     by_identity = {identity_of(namespace, name): (name, namespace) for name, namespace in wanted}
     ids = {uuid for name, _ in wanted if (uuid := as_uuid(name))}
-    rows = list(Pipeline.objects.existing().filter(Q(identity__in=by_identity) | Q(id__in=ids)))
+    rows = [
+        Pipeline.from_db("default", _PIPELINE_FIELDS, row)
+        for row in fetch(_FIND_PIPELINES, identities=list(by_identity), ids=list(ids))
+    ]
     found = {by_identity[key]: row for row in rows if (key := bytes(row.identity)) in by_identity}
     by_id = {row.id: row for row in rows}
     for reference in wanted:

@@ -90,25 +90,10 @@ def apply_runs(reports: Sequence[RunReport]) -> list[AppliedRun]:
     if not reports:
         return []
     versions = lock_pipelines(key.pipeline_id for key in _keys(reports))
-    book = RunBook(_stored(reports), versions=versions)
+    book = RunBook.open(reports, versions)
     applied = [book.apply(report) for report in reports]
     book.close()
     return applied
-
-
-def mention_runs(keys: Iterable[RunKey]) -> dict[RunKey, Run]:
-    """The runs that somebody names; those not known yet appear, queued, until they are reported."""
-    unique = list(dict.fromkeys(keys))
-    applied = apply_runs([RunReport(key) for key in unique])
-    return {key: one.run for key, one in zip(unique, applied, strict=True)}
-
-
-def set_failed_checks(failed: Mapping[UUID, bool]) -> None:
-    """Says of each run whether an error check of it fails. The pipelines are locked already."""
-    book = RunBook(Run.objects.filter(id__in=failed))
-    for run in book.runs.values():
-        run.has_failed_check = failed[run.id]
-    book.close()
 
 
 def lock_pipelines(pipeline_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
@@ -119,9 +104,9 @@ def lock_pipelines(pipeline_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
 class RunBook:
     """The runs of one batch: as they were, and as they become."""
 
-    def __init__(self, runs: Iterable[Run], *, versions: Mapping[UUID, UUID | None] | None = None) -> None:
+    def __init__(self, runs: Iterable[Run]) -> None:
         self.now = timezone.now()
-        self.versions = versions or {}
+        self.versions: Mapping[UUID, UUID | None] = {}
         self.runs: dict[UUID, Run] = {}
         self.before: dict[UUID, dict[str, Any]] = {}
         self.ends_before: dict[UUID, datetime.datetime | None] = {}
@@ -129,6 +114,13 @@ class RunBook:
         self.by_name: dict[tuple[UUID, str], Run] = {}
         for run in runs:
             self.add(run)
+
+    @classmethod
+    def open(cls, reports: Sequence[RunReport], versions: Mapping[UUID, UUID | None]) -> RunBook:
+        """The runs that the reports speak of; `versions` is what `lock_pipelines` answered."""
+        book = cls(_stored(reports))
+        book.versions = versions
+        return book
 
     def add(self, run: Run) -> None:
         self.before[run.id] = _written(run)

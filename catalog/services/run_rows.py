@@ -10,14 +10,21 @@ from catalog.models import LIVE, Run
 from catalog.services.statements import fetch
 from dataxpipe.postgres.written import columns_of, instance_of
 
-_BY_UUID = """
-    id = ANY((SELECT %(ids)s::uuid[])::uuid[])
-    OR (openlineage_id = ANY((SELECT %(uuids)s::uuid[])::uuid[]) AND openlineage_id IS NOT NULL)
+# A part for each way of naming a run, each with its own index: an OR of them lets the planner read all runs.
+# A sub-select is no constant: with one PostgreSQL would compare each element with each partial index's condition
+# (6 ms of planning for a hundred events, 0.1 ms of looking up).
+_IDS = "(SELECT %(ids)s::uuid[])::uuid[]"
+_UUIDS = "(SELECT %(uuids)s::uuid[])::uuid[]"
+_OF_ORGANIZATION = "SELECT id FROM catalog_run WHERE organization_id = %(organization)s AND "
+_BY_ID = "SELECT unnest(%(ids)s::uuid[])"
+_BY_OPENLINEAGE_ID = f"{_OF_ORGANIZATION} openlineage_id = ANY({_UUIDS}) AND openlineage_id IS NOT NULL"
+_BY_RUN_ID = f"{_OF_ORGANIZATION} run_id = ANY((SELECT %(orchestrated)s::text[])::text[])"
+_BY_ORCHESTRATOR = f"""
+    {_OF_ORGANIZATION} orchestrator_run_id = ANY((SELECT %(names)s::text[])::text[]) AND orchestrator_run_id <> ''
 """
-_BY_RUN_ID = "(run_id = ANY(%(orchestrated)s) AND step_id IS NULL AND pipeline_id = ANY(%(pipelines)s))"
-_BY_ORCHESTRATOR = """
-    (orchestrator_run_id = ANY(%(names)s) AND orchestrator_run_id <> '' AND step_id IS NULL
-     AND pipeline_id = ANY(%(pipelines)s))
+_IS_MEANT = f"""
+    AND (id = ANY({_IDS}) OR openlineage_id = ANY({_UUIDS})
+         OR (step_id IS NULL AND pipeline_id = ANY((SELECT %(pipelines)s::uuid[])::uuid[])))
 """
 
 
@@ -33,12 +40,11 @@ def find_runs(
     `orchestrated` are names it told beside an id, `names` those a native report uses."""
     wanted = {"ids": list(ids), "uuids": list(openlineage_ids), "pipelines": list(pipelines)}
     told, called = list(orchestrated), list(names)
-    conditions = [_BY_UUID]
-    if told:
-        conditions.append(_BY_RUN_ID)
-    if told or called:
-        conditions.append(_BY_ORCHESTRATOR)
-    return _runs(f"({' OR '.join(conditions)})", **wanted, orchestrated=told, names=[*told, *called])
+    parts = [_BY_ID, *([_BY_OPENLINEAGE_ID] if wanted["uuids"] else [])]
+    parts += [_BY_RUN_ID] if told else []
+    parts += [_BY_ORCHESTRATOR] if told or called else []
+    condition = f"id = ANY(ARRAY({' UNION ALL '.join(parts)}))" + _IS_MEANT
+    return _runs(condition, **wanted, orchestrated=told, names=[*told, *called])
 
 
 def find_open_children(run_ids: Sequence[UUID]) -> list[Run]:

@@ -166,7 +166,7 @@ def _key(pipeline: Pipeline, run_id: str, step_name: str | None, map_index: int 
 def _step(pipeline: Pipeline, name: str) -> Step:
     """By name, or by the name behind the pipeline's own, as orchestrators write it; created when unknown."""
     is_called = Q(name=name) | Q(name=f"{pipeline.name}.{name}")
-    found: Step | None = Step.objects.filter(is_called, pipeline=pipeline).order_by("namespace", "name").first()
+    found: Step | None = Step.objects.filter(is_called, pipeline_id=pipeline.id).order_by("namespace", "name").first()
     if found is not None:
         return found
     new = Step(pipeline=pipeline, name=name, identity=identity_of("", name))
