@@ -246,10 +246,13 @@ class _Part:
         means: dict[int, float] = {}
         for node in layer:
             near = neighbours[node]
-            if len(near) == 1:
+            size = len(near)
+            if size == 1:
                 means[node] = place[near[0]]
-            elif near:
-                means[node] = sum([place[other] for other in near]) / len(near)
+            elif size == 2:
+                means[node] = (place[near[0]] + place[near[1]]) / 2
+            elif size:
+                means[node] = sum([place[other] for other in near]) / size
             else:
                 means[node] = place[node]
         layer.sort(key=means.__getitem__)
@@ -300,20 +303,27 @@ class _Part:
         """Pool adjacent violators over what each node wants, less its least distance from the first."""
         y, real = self.y, self.real
         blocks: list[tuple[float, float, int]] = []  # sum of wishes, weight, nodes
+        push, pop = blocks.append, blocks.pop
         for node, offset in zip(layer, offsets, strict=True):
             near = neighbours[node]
-            if not near:
-                wish = y[node]
-            elif len(near) == 1:
+            size = len(near)
+            if size == 1:
                 wish = y[near[0]]
+            elif size == 2:
+                wish = (y[near[0]] + y[near[1]]) / 2
+            elif size:
+                wish = sum([y[other] for other in near]) / size
             else:
-                wish = sum([y[other] for other in near]) / len(near)
+                wish = y[node]
             weight = 1.0 if node < real else 3.0  # long edges prefer to be straight
             total, count = (wish - offset) * weight, 1
-            while blocks and blocks[-1][0] * weight >= total * blocks[-1][1]:
-                above, its_weight, its_count = blocks.pop()
+            while blocks:
+                above, its_weight, its_count = blocks[-1]
+                if above * weight < total * its_weight:
+                    break
+                pop()
                 total, weight, count = total + above, weight + its_weight, count + its_count
-            blocks.append((total, weight, count))
+            push((total, weight, count))
         i = 0
         for total, weight, count in blocks:
             mean = total / weight
@@ -383,16 +393,17 @@ def _write(
 
 def _routes(graph: _Graph, boxes: dict[str, Box], lanes: dict[int, list[Point]], measures: Measures) -> list[Route]:
     width, half = measures.width, measures.height // 2
-    routes = []
+    routes, ids = [], graph.ids
+    placed = [boxes[node_id] for node_id in ids]
     for source, target in graph.edges:
         is_back = (source, target) in graph.turned
         a, b = (target, source) if is_back else (source, target)
-        start, end = boxes[graph.ids[a]], boxes[graph.ids[b]]
-        points: list[Point] = [(start.x + width, start.y + half)]
-        for x, y in lanes.get(a, ())[: end.column - start.column - 1]:
-            points += [(x, y), (x + width, y)]
-        points.append((end.x, end.y + half))
-        routes.append(Route(graph.ids[source], graph.ids[target], tuple(points), is_back))
+        (first, x, y), (last, end_x, end_y) = placed[a], placed[b]
+        points: tuple[Point, ...] = ((x + width, y + half), (end_x, end_y + half))
+        if last - first > 1:
+            lane = lanes.get(a, [])[: last - first - 1]
+            points = (points[0], *(point for x, y in lane for point in ((x, y), (x + width, y))), points[1])
+        routes.append(Route(ids[source], ids[target], points, is_back))
     for node in graph.loops:
         box = boxes[graph.ids[node]]
         side, middle = box.x + width, box.y + half

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import ClassVar, NamedTuple, Self
 from uuid import UUID
 
@@ -187,4 +188,13 @@ class Run(TenantModel):
 
 
 def run_url(slug: str, run_id: object) -> str:
-    return reverse("run", kwargs={"slug": slug, "run_id": run_id})
+    """A page of pipelines links seven hundred runs, so the address is looked up once."""
+    return _address_of_runs(slug).replace(_NO_RUN, str(run_id))
+
+
+_NO_RUN = str(UUID(int=0))
+
+
+@lru_cache(maxsize=1_000)
+def _address_of_runs(slug: str) -> str:
+    return reverse("run", kwargs={"slug": slug, "run_id": _NO_RUN})
