@@ -111,7 +111,7 @@ class RunBook:
         self.before: dict[UUID, dict[str, Any]] = {}
         self.ends_before: dict[UUID, datetime.datetime | None] = {}
         self.by_openlineage_id: dict[UUID, list[Run]] = defaultdict(list)
-        self.by_name: dict[tuple[UUID, str], Run] = {}
+        self.by_name: dict[tuple[UUID, str], list[Run]] = defaultdict(list)
         for run in runs:
             self.add(run)
 
@@ -177,12 +177,21 @@ class RunBook:
         for uuid in filter(None, (report.openlineage_id, key.uuid)):
             candidates += self.by_openlineage_id[uuid]
         if key.step_id is None:
-            names = (key.run_id, report.orchestrator_run_id)
-            candidates += [self.by_name.get((key.pipeline_id, name)) for name in names if name]
+            candidates += self._named(report)
         same = (run for run in candidates if run and (run.pipeline_id, run.step_id) == (key.pipeline_id, key.step_id))
         unique = {run.id: run for run in same}
         # The native one stays: the other is still found by its OpenLineage id.
         return sorted(unique.values(), key=lambda run: (run.id == as_uuid(run.run_id), run.id))
+
+    def _named(self, report: RunReport) -> list[Run]:
+        """Runs of the pipeline that the orchestrator calls so. Airflow runs a cleared DAG run again under its old
+        name: to events these are two runs, and a native report means the one it spoke of before, or the newest."""
+        pipeline_id, name = report.key.pipeline_id, report.key.run_id
+        names = {text for text in (name, report.orchestrator_run_id) if text}
+        named = [run for text in sorted(names) for run in self.by_name[pipeline_id, text]]
+        if report.openlineage_id is not None:
+            return [run for run in named if run.openlineage_id in (None, report.openlineage_id)]
+        return sorted(named, key=lambda run: (run.run_id == name, run.occurred_at))[-1:]
 
     def _create(self, report: RunReport, id_: UUID) -> Run:
         run = Run(
@@ -208,9 +217,8 @@ class RunBook:
         for child in self.runs.values():
             child.parent_run_id = run.id if child.parent_run_id == twin.id else child.parent_run_id
         del self.runs[twin.id]
-        for found in self.by_openlineage_id.values():
+        for found in (*self.by_openlineage_id.values(), *self.by_name.values()):
             found[:] = [run if one is twin else one for one in found]
-        self.by_name = {name: run if one is twin else one for name, one in self.by_name.items()}
 
     def _index(self, run: Run) -> None:
         self.runs[run.id] = run
@@ -218,7 +226,8 @@ class RunBook:
             self.by_openlineage_id[run.openlineage_id].append(run)
         if run.step_id is None:
             for name in filter(None, (run.run_id, run.orchestrator_run_id)):
-                self.by_name[run.pipeline_id, name] = run
+                if run not in self.by_name[run.pipeline_id, name]:
+                    self.by_name[run.pipeline_id, name].append(run)
 
     def _inherit_ends(self) -> None:
         """Hands the end of a run down to the runs below it, level by level, also to those not in the batch."""

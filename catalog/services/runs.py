@@ -94,7 +94,7 @@ def update_run(*, run: Run, actor: Actor, changes: Mapping[str, Any]) -> Run:
             setattr(corrected, name, changes[name])
     if "error" in changes:
         corrected.error = _cut(changes["error"])
-    if changes.get("version"):
+    if "version" in changes:
         corrected.version_id = _version_id(corrected.pipeline, changes["version"])
     _require_sound_times(corrected.reported_status, corrected.started_at, corrected.finished_at)
     book.close()
@@ -113,7 +113,7 @@ def mark_lost_runs() -> None:
         run.lost_at = now if _is_lost(run, now) else None
     book.close()
     if Run.objects.live().exists():
-        due.mark(MARK_LOST_RUNS, after=LOOK_AGAIN_AFTER)
+        due.mark(MARK_LOST_RUNS, after=datetime.timedelta() if len(lost) == MARKED_AT_ONCE else LOOK_AGAIN_AFTER)
 
 
 def _is_lost(run: Run, now: datetime.datetime) -> bool:
@@ -137,9 +137,9 @@ def _report_status(run: Run, changes: Mapping[str, Any]) -> None:
         run.reported_status, run.reported_at = status, now
         run.finished_at = finished_at or (run.finished_at if was_ended else now)
         run.error = run.error if status == "failed" else ""
-    elif finished_at is not None:
-        if run.reported_status in OPEN:
-            raise _invalid("finished_at", "A run that has not ended has no finish; give the status too.")
+    elif "finished_at" in changes:
+        if (run.reported_status in OPEN) != (finished_at is None):
+            raise _invalid("finished_at", "A run that has ended has a finish, and one that has not has none.")
         run.finished_at = finished_at
 
 

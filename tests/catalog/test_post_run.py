@@ -9,7 +9,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog.models import PipelineVersion, Run, Step
+from catalog.models import Pipeline, PipelineVersion, Run, Step
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 from tests.factories import PipelineFactory, RunFactory, StepFactory
@@ -245,6 +245,31 @@ def test_null_empties_a_field(api, pipeline):
     run = api.post("/api/v1/runs/", report(rows_read=5, external_url="https://example.com/x")).json()
     changed = api.patch(f"/api/v1/runs/{run['id']}", {"rows_read": None, "external_url": None}).json()
     assert (changed["rows_read"], changed["external_url"]) == (None, None)
+
+
+def test_a_finish_is_corrected_and_cannot_be_emptied(api, pipeline):
+    run = api.post("/api/v1/runs/", report(started_at="2026-03-01T06:00:00Z")).json()
+    changed = api.patch(f"/api/v1/runs/{run['id']}", {"finished_at": "2026-03-01T06:01:00Z"}).json()
+    assert (changed["finished_at"], changed["duration_seconds"]) == ("2026-03-01T06:01:00Z", 60.0)
+    response = api.patch(f"/api/v1/runs/{run['id']}", {"finished_at": None})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/finished_at")
+
+
+def test_a_run_that_is_said_to_have_ended_ends(api, pipeline):
+    run = api.post("/api/v1/runs/", report(status="running")).json()
+    assert api.patch(f"/api/v1/runs/{run['id']}", {"finished_at": "2026-03-01T06:01:00Z"}).status_code == 400
+    changed = api.patch(f"/api/v1/runs/{run['id']}", {"status": "aborted", "error": "by hand"}).json()
+    assert (changed["status"], changed["error"]) == ("aborted", "by hand")
+    assert changed["finished_at"] is not None
+
+
+def test_an_archived_pipeline_still_takes_runs_and_a_deleted_one_is_not_there(api, acme, pipeline):
+    with tenant_scope(acme):
+        Pipeline.objects.update(archived_at=timezone.now())
+    assert api.post("/api/v1/runs/", report()).status_code == 201
+    with tenant_scope(acme):
+        Pipeline.objects.update(deleted_at=timezone.now())
+    assert api.post("/api/v1/runs/", report()).status_code == 404
 
 
 def test_an_ended_run_is_not_reopened(api, pipeline):

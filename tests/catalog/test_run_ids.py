@@ -112,6 +112,15 @@ def test_runs_of_other_pipelines_with_the_same_name_stay_apart(api, acme, pipeli
     assert api.post(URL, native("manual__1")).status_code == 201
 
 
+def test_a_cleared_run_that_runs_again_under_its_old_name_is_another_run(api, acme, pipeline):
+    first, second = uuid4(), uuid4()
+    apply(acme, event(pipeline, first, "COMPLETE", orchestrator_run_id="manual__1"))
+    apply(acme, event(pipeline, second, "START", orchestrator_run_id="manual__1"))
+    assert sorted(run.status for run in all_runs(acme)) == ["running", "success"]
+    assert len({api.post(URL, native("manual__1")).json()["id"] for _ in range(3)}) == 1
+    assert len(all_runs(acme)) == 2
+
+
 def test_two_runs_that_turn_out_to_be_one_are_joined_with_all_that_hangs_on_them(api, acme, pipeline):
     step, uuid = StepFactory(organization=acme, pipeline=pipeline), uuid4()
     task = event(pipeline, uuid4(), step=step, parent=key_of(pipeline, uuid))
