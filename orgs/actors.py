@@ -54,6 +54,10 @@ class Actor:
     def signed_up_as(self, user: User, role: Role) -> Actor:
         return replace(self, id=str(user.pk), label=user.label, role=role)
 
+    def signed_in_as(self, user: User) -> Actor:
+        """Somebody who proved by a mailed link to be this person."""
+        return replace(self, id=str(user.pk), label=user.label)
+
     @classmethod
     def of_person(cls, user: User, role: Role | None, request: HttpRequest) -> Actor:
         return cls(kind="person", id=str(user.pk), label=user.label, role=role, **_circumstances(request))

@@ -27,6 +27,9 @@ class Action(enum.Enum):
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_PLAN_CHANGED = "organization.plan_changed"
     MEMBER_ADDED = "member.added"
+    MEMBER_PASSWORD_CHANGED = "member.password_changed"  # noqa: S105
+    MEMBER_PASSWORD_RESET = "member.password_reset"  # noqa: S105
+    MEMBER_EMAIL_CHANGED = "member.email_changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_OVERLAP_ENDED = "api_key.overlap_ended"

@@ -1,17 +1,18 @@
-"""The worker's periodic tasks. `manage.py procrastinate worker` finds them by this module's name."""
+"""The worker's tasks. `manage.py procrastinate worker` finds them by this module's name."""
 
 from __future__ import annotations
 
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
-from procrastinate import JobContext
+from procrastinate import JobContext, RetryStrategy
 from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
 from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
+from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 
 # The sixth field is seconds.
 EVERY_FIVE_SECONDS = "* * * * * */5"
@@ -53,3 +54,8 @@ def forget_old_key_uses(timestamp: int) -> None:
 async def forget_old_jobs(context: JobContext, timestamp: int) -> None:
     """Jobs that succeeded are gone at once; those that failed are kept for three days, for whoever looks."""
     await remove_old_jobs(context, max_hours=72, remove_failed=True, remove_cancelled=True, remove_aborted=True)
+
+
+@app.task(name=RESET_TASK, retry=RetryStrategy(max_attempts=4, exponential_wait=15, retry_exceptions=[MailServerDown]))
+def mail_reset_link(email: str) -> None:
+    send_reset_link(email=email)

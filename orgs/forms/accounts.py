@@ -9,6 +9,17 @@ from django.core.exceptions import ValidationError
 from orgs.models import User
 from orgs.models.organization import validate_slug
 
+WHAT_IS_SAFE = "At least 10 characters, not one that everybody knows."
+
+
+def refuse_weak_password(form: forms.Form, person: User) -> None:
+    """Says at the field what is wrong with the password for this person."""
+    if "password" in form.cleaned_data:
+        try:
+            validate_password(form.cleaned_data["password"], user=person)
+        except ValidationError as error:
+            form.add_error("password", error)
+
 
 class NewOrganizationForm(forms.Form):
     organization_name = forms.CharField(
@@ -39,20 +50,69 @@ class SignUpForm(NewOrganizationForm):
     password = forms.CharField(
         max_length=200,
         strip=False,
-        help_text="At least 10 characters, not one that everybody knows.",
+        help_text=WHAT_IS_SAFE,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     field_order = ["email", "name", "password", "organization_name", "slug"]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if "password" in cleaned and "email" in cleaned:
-            person = User(email=cleaned["email"], name=cleaned.get("name", ""))
-            try:
-                validate_password(cleaned["password"], user=person)
-            except ValidationError as error:
-                self.add_error("password", error)
+        if "email" in cleaned:
+            refuse_weak_password(self, User(email=cleaned["email"], name=cleaned.get("name", "")))
         return cleaned
+
+
+class ForgotPasswordForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
+
+
+class ResetPasswordForm(forms.Form):
+    password = forms.CharField(
+        label="New password",
+        max_length=200,
+        strip=False,
+        help_text=WHAT_IS_SAFE,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        refuse_weak_password(self, self.user)
+        return cleaned
+
+
+class ChangePasswordForm(ResetPasswordForm):
+    current = forms.CharField(
+        label="Current password",
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ["current", "password"]
+
+
+class ChangeEmailForm(forms.Form):
+    """Stands on one page with `ChangePasswordForm`, so the ids of its fields differ."""
+
+    email = forms.EmailField(
+        label="New address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    current = forms.CharField(
+        label="Current password",
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("auto_id", "new_address_%s")
+        super().__init__(*args, **kwargs)
 
 
 class LoginForm(forms.Form):

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,6 +53,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def label(self) -> str:
         """How the person is shown: the name, or what stands before the @."""
         return self.name or self.email.partition("@")[0]
+
+    def confirm_email(self) -> None:
+        """A mailed link was opened: the address is theirs. The first time counts."""
+        self.email_confirmed_at = self.email_confirmed_at or timezone.now()
 
     def clean(self) -> None:
         super().clean()

@@ -6,23 +6,18 @@ People can use the product before; what reaches others under their name waits (`
 from __future__ import annotations
 
 import datetime
-import logging
-from smtplib import SMTPException
 
 from django.conf import settings
 from django.core import signing
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
 from dataxpipe.problems import Forbidden, Problem
+from orgs.mail import send_mail
 from orgs.models import User
 
 SALT = "dataxpipe.email-confirmation"
 VALID_FOR = datetime.timedelta(days=3)
-
-logger = logging.getLogger(__name__)
 
 
 class ConfirmationLinkInvalid(Problem):
@@ -65,18 +60,7 @@ def send_confirmation(user: User) -> bool:
     """Mails the link, as text and HTML. A mail server that is down delays nothing: the banner offers to resend."""
     link = settings.BASE_URL + reverse("confirm_email", kwargs={"token": token_for(user)})
     context = {"user": user, "link": link, "days": VALID_FOR.days}
-    message = EmailMultiAlternatives(
-        subject="Confirm your e-mail address",
-        body=render_to_string("orgs/mail/confirm_email.txt", context),
-        to=[user.email],
-    )
-    message.attach_alternative(render_to_string("orgs/mail/confirm_email.html", context), "text/html")
-    try:
-        message.send()
-    except (SMTPException, OSError):
-        logger.exception("the confirmation mail for user %s could not be sent", user.pk)
-        return False
-    return True
+    return send_mail("confirm_email", to=user.email, subject="Confirm your e-mail address", context=context)
 
 
 def require_confirmed_email(user: User) -> None:

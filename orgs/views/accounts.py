@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -12,9 +15,23 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from orgs.actors import Actor
-from orgs.forms.accounts import LoginForm, SignUpForm
+from orgs.forms.accounts import (
+    ChangeEmailForm,
+    ChangePasswordForm,
+    ForgotPasswordForm,
+    LoginForm,
+    ResetPasswordForm,
+    SignUpForm,
+)
 from orgs.models import User
 from orgs.redirects import safe_next
+from orgs.services.email_change import (
+    EmailChangeLinkInvalid,
+    EmailInUse,
+    change_email,
+    change_of_token,
+    request_email_change,
+)
 from orgs.services.email_confirmation import (
     ConfirmationLinkInvalid,
     confirm_email,
@@ -22,6 +39,14 @@ from orgs.services.email_confirmation import (
     user_of_token,
 )
 from orgs.services.organizations import EmailTaken, SlugTaken, sign_up
+from orgs.services.passwords import (
+    PasswordWrong,
+    ResetLinkInvalid,
+    change_password,
+    request_reset,
+    reset_password,
+    user_of_reset,
+)
 
 THEMES = {"light", "dark"}
 ONE_YEAR = 365 * 24 * 3600
@@ -99,10 +124,108 @@ def resend_confirmation(request: HttpRequest) -> HttpResponse:
     return redirect(safe_next(request, "/"))
 
 
+@never_cache
+@require_http_methods(["GET", "POST"])
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    """One answer, whether the address has an account or not."""
+    form = ForgotPasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        request_reset(email=form.cleaned_data["email"])
+        return render(request, "orgs/forgot_password.html", {"sent_to": form.cleaned_data["email"]})
+    return render(request, "orgs/forgot_password.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
+    """The link asks for the new password; then one logs in with it."""
+    try:
+        user = user_of_reset(token)
+        form = ResetPasswordForm(request.POST or None, user=user)
+        if request.method == "POST" and form.is_valid():
+            visitor = Actor.visitor(request)
+            reset_password(token=token, password=form.cleaned_data["password"], visitor=visitor)
+            messages.success(request, "The new password is set. Log in with it.")
+            return redirect("login")
+    except ResetLinkInvalid as refusal:
+        return render(request, "orgs/reset_password.html", {"problem": refusal}, status=400)
+    context = {"form": form, "person": user, "token": token}
+    return render(request, "orgs/reset_password.html", context, status=400 if form.errors else 200)
+
+
 @login_required
+@never_cache
 @require_GET
 def account(request: HttpRequest) -> HttpResponse:
-    return render(request, "orgs/account.html")
+    return _account_page(request)
+
+
+@login_required
+@never_cache
+@sensitive_post_parameters("current", "password")
+@require_POST
+def change_password_page(request: HttpRequest) -> HttpResponse:
+    """This session goes on, all others end."""
+    form = ChangePasswordForm(request.POST, user=_person(request))
+    if form.is_valid():
+        try:
+            user = change_password(
+                user=_person(request), actor=Actor.of_person(_person(request), None, request), **form.cleaned_data
+            )
+        except PasswordWrong as refusal:
+            form.add_error("current", refusal.detail)
+        else:
+            auth.update_session_auth_hash(request, user)
+            messages.success(request, "The password is changed. You are logged out everywhere else.")
+            return redirect("account")
+    return _account_page(request, password_form=form)
+
+
+@login_required
+@never_cache
+@sensitive_post_parameters("current")
+@require_POST
+def request_email_change_page(request: HttpRequest) -> HttpResponse:
+    form = ChangeEmailForm(request.POST)
+    if form.is_valid():
+        email = form.cleaned_data["email"]
+        try:
+            is_sent = request_email_change(user=_person(request), email=email, password=form.cleaned_data["current"])
+        except PasswordWrong as refusal:
+            form.add_error("current", refusal.detail)
+        else:
+            if is_sent:
+                messages.success(request, f"Open the link that is on its way to {email}. Until then nothing changes.")
+            else:
+                messages.error(request, "The mail could not be sent. Try again in a few minutes.")
+            return redirect("account")
+    return _account_page(request, email_form=form)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def change_email_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening the link asks, the button changes: mail scanners open links too."""
+    try:
+        if request.method == "POST":
+            user = change_email(token=token, visitor=Actor.visitor(request))
+            messages.success(request, f"Your address is {user.email} now.")
+            return redirect("home")
+        user, email = change_of_token(token)
+    except (EmailChangeLinkInvalid, EmailInUse) as refusal:
+        return render(request, "orgs/change_email.html", {"problem": refusal}, status=refusal.status)
+    return render(request, "orgs/change_email.html", {"person": user, "email": email, "token": token})
+
+
+def _account_page(request: HttpRequest, **forms: Form) -> HttpResponse:
+    context = {"password_form": ChangePasswordForm(user=_person(request)), "email_form": ChangeEmailForm(), **forms}
+    is_refused = any(form.errors for form in forms.values())
+    return render(request, "orgs/account.html", context, status=400 if is_refused else 200)
+
+
+def _person(request: HttpRequest) -> User:
+    return cast("User", request.user)
 
 
 @require_POST

@@ -1,5 +1,7 @@
 from orgs.models import User
+from orgs.services.email_change import email_change_token
 from orgs.services.email_confirmation import token_for
+from orgs.services.passwords import reset_token
 from tests.factories import ApiKeyFactory, UserFactory
 from tests.routes import ADMINISTER, ANYBODY, MEMBER, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
 
@@ -11,7 +13,8 @@ rotating_key = Id(
 )
 named_key = Id(lambda organization: ApiKeyFactory(organization=organization, name="ci").pk)
 GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "no", "store_source_code": "no"}
-SOMEBODY = {"email": "somebody@example.com", "password": "correct horse battery"}
+CURRENT = "correct horse battery"
+SOMEBODY = {"email": "somebody@example.com", "password": CURRENT}
 
 
 def somebody(organization: object) -> None:
@@ -26,6 +29,18 @@ class ConfirmationToken:
         return token_for(User.objects.get(email=SOMEBODY["email"]))
 
 
+class ResetToken(ConfirmationToken):
+    def __str__(self) -> str:
+        return reset_token(User.objects.get(email=SOMEBODY["email"]))
+
+
+class EmailChangeToken(ConfirmationToken):
+    def __str__(self) -> str:
+        return email_change_token(User.objects.get(email=SOMEBODY["email"]), "somebody@new.example")
+
+
+resetting = {"prepare": somebody, "token": ResetToken()}
+moving = {"prepare": somebody, "token": EmailChangeToken()}
 confirming = {"prepare": somebody, "token": ConfirmationToken()}
 new_organization = {"organization_name": "New", "slug": "brand-new"}
 SIGN_UP = {"email": "new@example.com", "password": "a long pass phrase", **new_organization}
@@ -50,12 +65,20 @@ ROUTES = [
     ),
     Route("GET /login", ANYBODY),
     Route("POST /login", ANYBODY, prepare=somebody, body=SOMEBODY),
+    Route("GET /reset", ANYBODY),
+    Route("POST /reset", ANYBODY, body={"email": "somebody@example.com"}),
+    Route("GET /reset/{token}", ANYBODY, **resetting),
+    Route("POST /reset/{token}", ANYBODY, body={"password": "a long pass phrase"}, **resetting),
     Route("POST /logout", ANYBODY),
     Route("POST /theme", ANYBODY, body={"theme": "dark"}),
     Route("GET /confirm/{token}", ANYBODY, **confirming),
     Route("POST /confirm/{token}", ANYBODY, **confirming),
     Route("GET /account/", SIGNED_IN),
     Route("POST /account/confirm", SIGNED_IN),
+    Route("POST /account/password", SIGNED_IN, body={"current": CURRENT, "password": "a long pass phrase"}),
+    Route("POST /account/email", SIGNED_IN, body={"current": CURRENT, "email": "moved@example.com"}),
+    Route("GET /email/{token}", ANYBODY, **moving),
+    Route("POST /email/{token}", ANYBODY, **moving),
     Route("GET /organizations", SIGNED_IN),
     Route("GET /organizations/new", SIGNED_IN),
     Route("POST /organizations/new", SIGNED_IN, body=new_organization),

@@ -1,0 +1,32 @@
+"""Mails to people: each as text and as HTML, from `templates/orgs/mail/<name>.txt` and `.html`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from smtplib import SMTPException
+from typing import Any
+
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+
+logger = logging.getLogger(__name__)
+
+
+def send_mail(name: str, *, to: str, subject: str, context: Mapping[str, Any]) -> bool:
+    """Whether the mail server took it. One that is down is logged and breaks nothing: every mail can be had again."""
+    message = EmailMultiAlternatives(
+        subject=one_line(subject), body=render_to_string(f"orgs/mail/{name}.txt", dict(context)), to=[to]
+    )
+    message.attach_alternative(render_to_string(f"orgs/mail/{name}.html", dict(context)), "text/html")
+    try:
+        message.send()
+    except (SMTPException, OSError):
+        logger.exception("the mail %s could not be sent", name)
+        return False
+    return True
+
+
+def one_line(text: str) -> str:
+    """A name that somebody typed, fit for a header and for a line of a text mail: line breaks become blanks."""
+    return " ".join(text.split())
