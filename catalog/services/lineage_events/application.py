@@ -1,30 +1,25 @@
 """Applying a batch of events: what each step writes, and in which order.
 
-Order of locks, for everybody: the organization's row (new pipelines only), pipelines by id, datasets, the rest.
+Order of locks, for everybody: who is at risk (check results only), the organization's row (new pipelines only),
+pipelines by id, datasets, the rest.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
-from catalog.models import Dataset
-from catalog.openlineage.attribution import Attribution, attribute_job
-from catalog.openlineage.events import DatasetEvent, DatasetRef, JobEvent, RunEvent
-from catalog.openlineage.facets import Dag, JobType, read_airflow_dag_run, read_column_lineage
+from catalog.openlineage.attribution import Attribution, KnownRun, attribute_job
+from catalog.openlineage.events import DatasetEvent, JobEvent, RunEvent
+from catalog.openlineage.facets import JobType
 from catalog.openlineage.names import JobKey
-from catalog.services.at_risk import refresh_at_risk
-from catalog.services.checks import record_results
+from catalog.services.at_risk import lock_at_risk
 from catalog.services.lineage_events.admission import refused_pipelines
-from catalog.services.lineage_events.datasets import DatasetRow, Stock
-from catalog.services.lineage_events.descriptions import Subjects, describe
-from catalog.services.lineage_events.facets import Album
+from catalog.services.lineage_events.contents import Contents, Subject
 from catalog.services.lineage_events.intake import Received, Refusal
-from catalog.services.lineage_events.links import ColumnLink, Link, Observations
 from catalog.services.lineage_events.pipelines import (
     NewPipeline,
     Shelf,
@@ -35,17 +30,13 @@ from catalog.services.lineage_events.pipelines import (
     settle_pipelines,
 )
 from catalog.services.lineage_events.relocation import Move, Spot, count_vacated, relocate
-from catalog.services.lineage_events.reports import report_run, results_of
+from catalog.services.lineage_events.reports import report_run, tells_results
 from catalog.services.lineage_events.run_facts import run_uuid
 from catalog.services.lineage_events.whereabouts import Place, Whereabouts
-from catalog.services.lineage_version import lineage_changed
 from catalog.services.run_book import apply_runs
 from catalog.services.run_reports import RunKey
 from dataxpipe.problems import Problem
 from orgs.actors import Actor
-
-# What such events tell of inputs and outputs has happened; a start only intends it, a failure may not have got there.
-DONE = frozenset({"RUNNING", "COMPLETE", "OTHER"})
 
 
 @dataclass(slots=True)
@@ -65,24 +56,12 @@ def apply_events(received: Sequence[Received], *, actor: Actor) -> Applied:
     return _Application(received, actor).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """An event and what it is about: places are (pipeline, step); a DatasetEvent has none."""
-
-    one: Received
-    spots: tuple[Spot, ...] = ()
-    run_id: UUID | None = None
-
-
 class _Application:
     def __init__(self, received: Sequence[Received], actor: Actor) -> None:
         self.received = received
         self.actor = actor
         self.applied = Applied()
         self.shelf = Shelf()
-        self.album = Album()
-        self.seen = Observations()
-        self.dags: dict[UUID, tuple[datetime.datetime, Dag]] = {}
         self.names = {
             one.index: (run_uuid(one.event.run.id, one.event.job.key), one.event.job.key)
             for one in received
@@ -96,12 +75,15 @@ class _Application:
         self.shelf.look_up(self.where.candidates() | {job for one in jobs for job in _names(one.event)})  # type: ignore[arg-type]
         self.where.specs = self.shelf.specs
         self.places = self.where.places()
+        self.placed = {index: self.places[name] for index, name in self.names.items()}
+        if any(tells_results(one.event) for one in runs):  # type: ignore[arg-type]
+            lock_at_risk()
         admitted = self._admit(runs)
         self._make_room(admitted)
         subjects = [*self._apply_runs(admitted), *self._place_jobs(jobs)]
-        subjects += [_Subject(one) for one in self.received if isinstance(one.event, DatasetEvent)]
+        subjects += [Subject(one) for one in self.received if isinstance(one.event, DatasetEvent)]
         subjects.sort(key=lambda subject: subject.one.event.event_time)
-        self._apply_contents(subjects)
+        Contents(subjects, self.where.aliases, self.shelf, self.actor).write()
         return self.applied
 
     def _admit(self, runs: Sequence[Received]) -> list[Received]:
@@ -154,7 +136,7 @@ class _Application:
         certain = {self._place(one).attribution for one in admitted}
         settle_pipelines(self.shelf, {found.pipeline for found in certain if not found.is_provisional})
 
-    def _apply_runs(self, admitted: Sequence[Received]) -> list[_Subject]:
+    def _apply_runs(self, admitted: Sequence[Received]) -> list[Subject]:
         subjects, reports = [], []
         for one in admitted:
             event: RunEvent = one.event  # type: ignore[assignment]
@@ -164,10 +146,11 @@ class _Application:
         for one, report, applied in zip(admitted, reports, apply_runs(reports), strict=True):
             self.applied.runs[one.index] = applied.run.id
             self.applied.pipelines[one.index] = self._place(one).attribution.pipeline
-            subjects.append(_Subject(one, (Spot(report.key.pipeline_id, report.key.step_id),), applied.run.id))
+            spot = Spot(report.key.pipeline_id, report.key.step_id)
+            subjects.append(Subject(one, (spot,), applied.run.id, report.key))
         return subjects
 
-    def _place_jobs(self, jobs: Sequence[Received]) -> list[_Subject]:
+    def _place_jobs(self, jobs: Sequence[Received]) -> list[Subject]:
         """JobEvents describe known pipelines and make steps of them."""
         if not jobs:
             return []
@@ -186,78 +169,10 @@ class _Application:
             if found.step
         }
         create_steps(self.shelf, steps)
-        return [_Subject(one, tuple(self._spot(found) for found in several)) for one, several in places]
-
-    def _apply_contents(self, subjects: Sequence[_Subject]) -> None:
-        """Datasets, links, facets and results: everything beside the runs."""
-        self.stock = Stock(self.where.aliases)
-        lineages = {id(ref): found for subject in subjects for ref, found in _column_lineages(subject.one)}
-        names = [(ref.namespace, ref.name) for subject in subjects for ref, _ in _refs(subject.one)]
-        sources = [(s.namespace, s.name) for found in lineages.values() for fields in found.values() for s in fields]
-        self.stock.stock_up([*names, *sources], self.actor)
-        for subject in subjects:
-            self._note(subject, lineages)
-        self.stock.write_times()
-        changed = self.album.write()
-        pipelines = frozenset(row.id for row in self.shelf.pipelines.values())
-        describe(changed, Subjects(pipelines, {id_: dag for id_, (_, dag) in self.dags.items()}))
-        if self.seen.write():
-            lineage_changed()
-            if Dataset.objects.filter(failing_check_count__gt=0).exists():
-                refresh_at_risk()
-        results = [result for subject in subjects for result in self._results(subject)]
-        if results:
-            record_results(results)
-
-    def _note(self, subject: _Subject, lineages: Mapping[int, Any]) -> None:
-        event = subject.one.event
-        at = event.event_time
-        if isinstance(event, RunEvent) and subject.run_id:
-            self.album.put("run", subject.run_id, event.run.facets, at)
-            self._note_dag(event, subject.spots[0])
-        if not isinstance(event, DatasetEvent):
-            for spot in subject.spots:
-                self.album.put("job", spot.step_id or spot.pipeline_id, event.job.facets, at)
-        for ref, direction in _refs(subject.one):
-            row = self.stock.find(ref)
-            is_done = isinstance(event, RunEvent) and event.event_type in DONE
-            if is_done and direction:
-                self.stock.note(row, at, is_written=direction == "writes")
-            self._put_facets(row, ref, at, is_reader=direction == "reads")
-            for spot in subject.spots if direction else ():
-                self.seen.saw(Link(spot.pipeline_id, spot.step_id, row.id, direction), at)
-                for column, sources in lineages.get(id(ref), {}).items():
-                    for source in sources:
-                        origin = self.stock.rows[source.namespace, source.name].id
-                        link = ColumnLink(*spot, origin, source.field, row.id, column)
-                        self.seen.saw_column(link, source, at)
-
-    def _put_facets(self, row: DatasetRow, ref: DatasetRef, at: datetime.datetime, *, is_reader: bool) -> None:
-        """A reader names the columns it reads; once a writer is known, that one's schema counts."""
-        facets = ref.facets
-        if is_reader and "schema" in facets and self.stock.was_written(row):
-            facets = {name: facet for name, facet in facets.items() if name != "schema"}
-        for told in (facets, ref.input_facets, ref.output_facets):
-            self.album.put("dataset", row.id, told, at)
-
-    def _note_dag(self, event: RunEvent, spot: Spot) -> None:
-        found = read_airflow_dag_run(event.run.facets.get("airflowDagRun"))
-        if found is None or spot.step_id is not None:
-            return
-        before = self.dags.get(spot.pipeline_id)
-        if before is None or before[0] <= event.event_time:
-            self.dags[spot.pipeline_id] = (event.event_time, found.dag)
-
-    def _results(self, subject: _Subject) -> Iterable[Any]:
-        event = subject.one.event
-        if not isinstance(event, RunEvent) or not subject.run_id:
-            return ()
-        key = self._key(self._place(subject.one))
-        datasets = {(ref.namespace, ref.name): self.stock.find(ref).id for ref, _ in _refs(subject.one)}
-        return results_of(event, key, datasets)
+        return [Subject(one, tuple(self._spot(found) for found in several)) for one, several in places]
 
     def _place(self, one: Received) -> Place:
-        return self.places[self.names[one.index]]
+        return self.placed[one.index]
 
     def _spot(self, found: Attribution) -> Spot:
         pipeline_id = self.shelf.pipelines[found.pipeline].id
@@ -267,10 +182,10 @@ class _Application:
         spot = self._spot(place.attribution)
         return RunKey(spot.pipeline_id, (place.job.namespace, place.job.name), place.run_id, spot.step_id)
 
-    def _parent_key(self, run: Any) -> RunKey | None:
+    def _parent_key(self, run: KnownRun) -> RunKey | None:
         """The run above; one that is only named has no place until a pipeline for it is known."""
         name = self.where.parent_name(run)
-        if name is None:
+        if name is None or run.parent is None:
             return None
         if (place := self.places.get(name)) is not None:
             return self._key(place) if place.attribution.pipeline in self.shelf.pipelines else None
@@ -278,7 +193,7 @@ class _Application:
         if stored is None:
             return None
         job = (stored.job.namespace, stored.job.name)
-        return RunKey(stored.pipeline_id, job, str(run.parent.run_id), stored.step_id)
+        return RunKey(stored.pipeline_id, job, run.parent.run_id, stored.step_id)
 
 
 def _names(event: JobEvent) -> Iterable[JobKey]:
@@ -287,23 +202,3 @@ def _names(event: JobEvent) -> Iterable[JobKey]:
     for length in range(1, len(parts)):
         yield JobKey(event.job.namespace, ".".join(parts[:length]))
     yield event.job.key
-
-
-def _refs(one: Received) -> Iterable[tuple[DatasetRef, str]]:
-    """The datasets of an event and what is done with them; nothing in a DatasetEvent."""
-    event = one.event
-    if isinstance(event, DatasetEvent):
-        yield event.dataset, ""
-        return
-    for ref in event.inputs:
-        yield ref, "reads"
-    for ref in event.outputs:
-        yield ref, "writes"
-
-
-def _column_lineages(one: Received) -> Iterable[tuple[DatasetRef, Any]]:
-    if isinstance(one.event, DatasetEvent):
-        return
-    for ref in one.event.outputs:
-        if "columnLineage" in ref.facets and (found := read_column_lineage(ref.facets["columnLineage"])):
-            yield ref, found.fields

@@ -52,6 +52,16 @@ def report_run(event: RunEvent, known: KnownRun, uuid: UUID, key: RunKey, parent
     )
 
 
+def tells_results(event: RunEvent) -> bool:
+    if "test" in event.run.facets:
+        return True
+    return any(
+        "dataQualityAssertions" in facets
+        for ref in (*event.inputs, *event.outputs)
+        for facets in (ref.input_facets, ref.output_facets, ref.facets)
+    )
+
+
 def results_of(event: RunEvent, run: RunKey, datasets: Mapping[tuple[str, str], UUID]) -> Iterator[ResultReport]:
     """Of assertions about the run's inputs and outputs, and of tests that name no dataset."""
     for ref in (*event.inputs, *event.outputs):
