@@ -8,30 +8,30 @@ from typing import Any
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from dataxpipe.problems import problem_types
 
 
-@require_GET
+@require_safe
 def schema(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1 as JSON. It depends on the code alone, so a process makes it once."""
     return HttpResponse(_schema(), content_type="application/vnd.oai.openapi+json; charset=utf-8")
 
 
-@require_GET
+@require_safe
 def api_docs(request: HttpRequest) -> HttpResponse:
     return render(request, "api_docs.html")
 
 
-@require_GET
+@require_safe
 def problems(request: HttpRequest) -> HttpResponse:
     known = sorted(_problems().values(), key=lambda problem: (problem["status"], problem["slug"]))
     return render(request, "problems.html", {"problems": known})
 
 
-@require_GET
+@require_safe
 def problem(request: HttpRequest, slug: str) -> HttpResponse:
     """What an answer of this type means and what to do about it."""
     described = _problems().get(slug)

@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -47,11 +48,12 @@ class ChainReport:
 def seal_pending() -> int:
     """Seals the bound organization's unsealed events in the order of their ids; returns how many."""
     _lock_chain()
+    head = AuditSeal.objects.order_by("-sequence").first()
+    since = first_uuid7(head.sealed_at - LONGEST_TRANSACTION) if head else uuid.UUID(int=0)
     sealed = 0
-    while batch := _seal_batch():
-        sealed += batch
-        if batch < BATCH:
-            break
+    while events := list(AuditEvent.objects.filter(seal=None, id__gt=since).order_by("id")[:BATCH]):
+        head, since = _append(head, events), events[-1].pk
+        sealed += len(events)
     return sealed
 
 
@@ -70,19 +72,16 @@ def verify_chain() -> ChainReport:
     return report
 
 
-def _seal_batch() -> int:
-    head = AuditSeal.objects.order_by("-sequence").first()
-    events = AuditEvent.objects.filter(seal=None)
-    if head is not None:
-        events = events.filter(id__gte=first_uuid7(head.sealed_at - LONGEST_TRANSACTION))
+def _append(head: AuditSeal | None, events: list[AuditEvent]) -> AuditSeal:
+    """Seals these events behind the head; returns the new head."""
     sequence, previous = (head.sequence, bytes(head.mac)) if head else (0, NOTHING_BEFORE)
     key_id, now, seals = keyring.active_key_id(), timezone.now(), []
-    for event in events.order_by("id")[:BATCH]:
+    for event in events:
         sequence += 1
         previous = _mac(event, sequence, previous, key_id)
         seals.append(AuditSeal(sequence=sequence, event=event, mac=previous, key_id=key_id, sealed_at=now))
     AuditSeal.objects.bulk_create(seals)
-    return len(seals)
+    return seals[-1]
 
 
 def _lock_chain() -> None:

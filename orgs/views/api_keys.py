@@ -48,7 +48,7 @@ class KeyRow:
 
 @requires(Role.ADMIN)
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def api_keys(request: OrganizationRequest) -> HttpResponse:
     """The list; `?new`, `?rotate=` and `?revoke=` open a panel beside it; a POST makes a key."""
     if request.method == "POST":

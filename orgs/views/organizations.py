@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from orgs.actors import Actor
 from orgs.forms.accounts import NewOrganizationForm
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """On to the organization one was in last, or the only one; else choose, or make the first."""
     slugs = [membership.organization.slug for membership in memberships(request)]
@@ -36,14 +36,14 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def organizations(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/organizations.html", {"memberships": memberships(request)})
 
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def new_organization(request: HttpRequest) -> HttpResponse:
     form = NewOrganizationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

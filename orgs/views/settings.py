@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dataxpipe.pagination import paginate
 from orgs.audit import Action
@@ -21,7 +21,7 @@ EVENTS_ON_A_PAGE = 50
 
 
 @requires(Role.ADMIN)
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def general(request: OrganizationRequest) -> HttpResponse:
     organization = request.organization
     form = OrganizationForm(request.POST or None, organization=organization)
@@ -63,7 +63,7 @@ def _general_page(request: OrganizationRequest, form: OrganizationForm, slug_for
 
 
 @requires(Role.ADMIN)
-@require_GET
+@require_safe
 def members(request: OrganizationRequest) -> HttpResponse:
     page = paginate(
         request.organization.memberships.select_related("user"),
@@ -76,7 +76,7 @@ def members(request: OrganizationRequest) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
-@require_GET
+@require_safe
 def audit_log(request: OrganizationRequest) -> HttpResponse:
     """The newest first, by action if one is chosen; `?verify` walks the chain."""
     action = request.GET.get("action") or None

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from orgs.audit import Action
 from orgs.models import ApiKeyUse, AuditEvent, Organization
@@ -33,7 +33,7 @@ SNIPPETS = [
 
 @requires(Role.VIEWER)
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def start(request: OrganizationRequest) -> HttpResponse:
     """Three steps; a POST makes the key, which stands in this one answer."""
     issued = _first_key(request) if request.method == "POST" else None
@@ -54,7 +54,7 @@ def start(request: OrganizationRequest) -> HttpResponse:
 
 @requires(Role.VIEWER)
 @never_cache
-@require_GET
+@require_safe
 def arrivals(request: OrganizationRequest) -> HttpResponse:
     """The fragment that asks again until something has arrived."""
     context = {"host": urlsplit(settings.BASE_URL).netloc, **arrivals_of(request.organization)}
