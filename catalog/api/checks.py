@@ -27,6 +27,7 @@ from catalog.api.run_shapes import (
     RecordedCheckResultSerializer,
     check_shape,
     result_shape,
+    rows_of_results,
 )
 from catalog.api.shapes import page_of
 from catalog.models import Check, CheckResult, Pipeline, ResultStatus, Severity
@@ -182,8 +183,7 @@ class CheckViewSet(TenantViewSet):
         body.is_valid(raise_exception=True)
         given = body.validated_data if is_many else [body.validated_data]
         recorded = record_results(reports_of(given, self.actor, is_many=is_many))
-        rows = CheckResult.objects.filter(id__in={one.result.id for one in recorded}).values(*RESULT_FIELDS)
-        shapes = {row["id"]: result_shape(row) for row in rows}
+        shapes = {row["id"]: result_shape(row) for row in rows_of_results(one.result.id for one in recorded)}
         answers = [shapes[one.result.id] | {"created": one.is_created} for one in recorded]
         status = 201 if any(one.is_created for one in recorded) else 200
         return Response({"results": answers} if is_many else answers[0], status=status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -135,6 +135,24 @@ def row_of_run(run_id: UUID) -> Row:
     row = dict(zip(RUN_FIELDS, fetch(_RUN_ROW, id=run_id)[0], strict=True))
     row["labels"] = orjson.loads(row["labels"])
     return row
+
+
+_RESULT_ROWS = """
+    SELECT r.id, r.check_rule_id, c.check_id, r.pipeline_id, p.namespace, p.name, r.run_id, r.dataset_id,
+           d.namespace, d.name, r.status, r.severity, r.executed_at, r.rows_checked, r.rows_failed, r.value,
+           r.threshold, r.message
+    FROM catalog_checkresult r
+    JOIN catalog_check c ON c.organization_id = r.organization_id AND c.id = r.check_rule_id
+    JOIN catalog_pipeline p ON p.organization_id = r.organization_id AND p.id = r.pipeline_id
+    LEFT JOIN catalog_dataset d ON d.organization_id = r.organization_id AND d.id = r.dataset_id
+    WHERE r.organization_id = %(organization)s AND r.id = ANY(%(ids)s)
+"""
+
+
+def rows_of_results(result_ids: Iterable[UUID]) -> list[Row]:
+    """What `.values(*RESULT_FIELDS)` would answer."""
+    rows = fetch(_RESULT_ROWS, ids=list(set(result_ids)))
+    return [dict(zip(RESULT_FIELDS, row, strict=True)) for row in rows]
 
 
 def run_shape(row: Row) -> dict[str, Any]:

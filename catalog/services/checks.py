@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
-
-from django.db.models import Q
 
 from catalog.models import FAILING, Check, CheckResult, Run, Severity, identity_of
 from catalog.services.at_risk import lock_at_risk, refresh_checks, refresh_failing_datasets
@@ -16,6 +14,7 @@ from catalog.services.run_book import RunBook, lock_pipelines
 from catalog.services.run_reports import RunKey, RunReport
 from catalog.services.statements import fetch
 from dataxpipe.postgres.bulk import update_rows
+from dataxpipe.postgres.written import columns_of, instance_of
 from dataxpipe.problems import Conflict
 
 _SAID = (
@@ -108,16 +107,29 @@ def record_results(reports: Sequence[ResultReport]) -> list[RecordedResult]:
 
 def _may_turn(reports: Sequence[ResultReport]) -> bool:
     """Whether a check may begin or cease to fail: a guess, made before anything is locked."""
-    known = Check.objects.filter(_is_one_of(reports)).values_list("pipeline_id", "identity", "failing_since")
-    failing = {(pipeline_id, bytes(identity)) for pipeline_id, identity, since in known if since is not None}
+    known = _find_checks(reports)
+    failing = {key for key, check in known.items() if check.failing_since is not None}
     return any((report.status in FAILING) != (report.check_key in failing) for report in reports)
 
 
-def _is_one_of(reports: Iterable[ResultReport]) -> Q:
-    keys = list(reports)
-    return Q(pipeline_id__in={key.pipeline_id for key in keys}, identity__in={key.identity for key in keys})
+def _find_checks(reports: Sequence[ResultReport]) -> dict[tuple[UUID, bytes], Check]:
+    keys = list({report.check_key for report in reports})
+    rows = fetch(_FIND_CHECKS, pipelines=[key[0] for key in keys], identities=[key[1] for key in keys])
+    checks = (instance_of(Check, row) for row in rows)
+    return {(check.pipeline_id, bytes(check.identity)): check for check in checks}
 
 
+_FIND_CHECKS = f"""
+    SELECT {columns_of(Check, "c")}
+    FROM unnest(%(pipelines)s::uuid[], %(identities)s::bytea[]) AS wanted (pipeline_id, identity)
+    JOIN catalog_check c ON c.organization_id = %(organization)s AND c.pipeline_id = wanted.pipeline_id
+                        AND c.identity = wanted.identity
+"""  # noqa: S608  (names of our own columns)
+_FAILED_RUNS = """
+    SELECT DISTINCT run_id FROM catalog_checkresult
+    WHERE organization_id = %(organization)s AND run_id = ANY(%(ids)s) AND severity = 'error'
+      AND status IN ('fail', 'error')
+"""
 _FIND_RESULTS = """
     SELECT r.id FROM unnest(%(checks)s::uuid[], %(runs)s::uuid[]) AS wanted (check_id, run_id)
     JOIN catalog_checkresult r ON r.organization_id = %(organization)s AND r.check_rule_id = wanted.check_id
@@ -138,9 +150,7 @@ class _Shelf:
         self.changed_checks: dict[UUID, Check] = {}
         self.new: list[CheckResult] = []
         self.changed: dict[UUID, CheckResult] = {}
-        self.checks: dict[tuple[UUID, bytes], Check] = {
-            (check.pipeline_id, bytes(check.identity)): check for check in Check.objects.filter(_is_one_of(reports))
-        }
+        self.checks = _find_checks(reports)
         self.results = {_key(result): result for result in self._stored(reports)}
 
     def put(self, report: ResultReport) -> RecordedResult:
@@ -198,9 +208,7 @@ class _Shelf:
     def failed_runs(self) -> set[UUID]:
         """Those of the batch's runs of which an error check fails, by all that is known now."""
         ids = {run.id for run in self.runs.values()}
-        if not ids:
-            return set()
-        return set(CheckResult.objects.failing().filter(run_id__in=ids).values_list("run_id", flat=True))
+        return {run_id for (run_id,) in fetch(_FAILED_RUNS, ids=list(ids))} if ids else set()
 
     def _stored(self, reports: Sequence[ResultReport]) -> Any:
         """What is known of the same checks and runs, or instants; new checks have nothing."""
