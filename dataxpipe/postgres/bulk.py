@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -47,7 +48,12 @@ def insert_rows(rows: Sequence[models.Model], *, conflict: str = "") -> None:
     fields: Sequence[Any] = model._meta.concrete_fields
     quote = connection.ops.quote_name
     table, names = quote(model._meta.db_table), ", ".join(quote(field.column) for field in fields)
-    documents = [{field.column: _plain(field, row) for field in fields} for row in rows]
+    stamped = [field for field in fields if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)]
+    for field in stamped:
+        for row in rows:
+            field.pre_save(row, add=True)
+    columns, values = [field.column for field in fields], attrgetter(*(field.attname for field in fields))
+    documents = [dict(zip(columns, values(row), strict=True)) for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({names})"  # noqa: S608  (names of our own table and columns)
@@ -55,12 +61,6 @@ def insert_rows(rows: Sequence[models.Model], *, conflict: str = "") -> None:
             f"{f' ON CONFLICT {conflict}' if conflict else ''}",
             [orjson.dumps(documents, default=_as_bytea, option=orjson.OPT_NON_STR_KEYS).decode()],
         )
-
-
-def _plain(field: Any, row: models.Model) -> Any:
-    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
-        return field.pre_save(row, add=True)
-    return getattr(row, field.attname)
 
 
 def _as_bytea(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from uuid import UUID
 
 import orjson
@@ -80,4 +79,4 @@ def _write(schemas: Mapping[UUID, Schema]) -> None:
 
 
 def _digest(columns: Sequence[Column]) -> bytes:
-    return hashlib.sha256(orjson.dumps([astuple(column) for column in columns])).digest()
+    return hashlib.sha256(orjson.dumps(list(columns))).digest()
