@@ -79,7 +79,7 @@ class Contents:
             self._note_dag(event, subject.spots[0])
         if not isinstance(event, DatasetEvent):
             for spot in subject.spots:
-                self.album.put("job", spot.step_id or spot.pipeline_id, event.job.facets, at)
+                self.album.put("job", spot.subject_id, event.job.facets, at)
         for ref, direction in _refs(subject.one):
             row = self.stock.find(ref)
             is_done = isinstance(event, RunEvent) and event.event_type in DONE

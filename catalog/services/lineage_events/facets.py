@@ -38,6 +38,11 @@ _STORED = """
     SELECT subject_id, name, facet_id, event_time FROM catalog_facetuse
     WHERE organization_id = %(organization)s AND subject_id = ANY(%(subjects)s)
 """
+_CARRIED = """
+    SELECT u.subject_kind, u.subject_id, u.name, u.event_time, f.content::text FROM catalog_facetuse u
+    JOIN catalog_facet f ON f.organization_id = u.organization_id AND f.id = u.facet_id
+    WHERE u.organization_id = %(organization)s AND u.subject_id = ANY(%(subjects)s)
+"""
 _COPY = """
     INSERT INTO catalog_facetuse (id, organization_id, subject_kind, subject_id, name, facet_id, event_time)
     SELECT gen_random_uuid(), u.organization_id, u.subject_kind, new.subject_id, u.name, u.facet_id, u.event_time
@@ -84,6 +89,12 @@ class Album:
 def copy_uses(subjects: Mapping[UUID, UUID]) -> None:
     """Gives what one subject carries to another as well, where that has nothing of the name."""
     execute(_COPY, sources=list(subjects), targets=list(subjects.values()))
+
+
+def carried_by(subject_ids: Iterable[UUID]) -> dict[Use, tuple[datetime.datetime, Any]]:
+    """The facets that these carry now, as `Album.write` answers those that are new."""
+    rows = fetch(_CARRIED, subjects=list(subject_ids))
+    return {((kind, subject_id), name): (at, orjson.loads(content)) for kind, subject_id, name, at, content in rows}
 
 
 def _content_id(body: bytes) -> UUID:

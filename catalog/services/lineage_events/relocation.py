@@ -13,7 +13,8 @@ from uuid import UUID
 
 from catalog.models import Check, CheckResult
 from catalog.services.health import refresh_health
-from catalog.services.lineage_events.facets import copy_uses
+from catalog.services.lineage_events.descriptions import Subjects, describe
+from catalog.services.lineage_events.facets import carried_by, copy_uses
 from catalog.services.lineage_events.links import ColumnLink
 from catalog.services.lineage_version import lineage_changed
 from catalog.services.pipelines import PURGE_PIPELINES
@@ -26,6 +27,11 @@ class Spot(NamedTuple):
 
     pipeline_id: UUID
     step_id: UUID | None
+
+    @property
+    def subject_id(self) -> UUID:
+        """What facets of the job hang on."""
+        return self.step_id or self.pipeline_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,7 @@ def relocate(moves: Sequence[Move]) -> None:
     )
     execute(_COPY_LINKS, **_columns(spots))
     _copy_column_links(spots)
-    copy_uses(
-        {source.step_id or source.pipeline_id: target.step_id or target.pipeline_id for source, target in spots.items()}
-    )
+    _copy_facets(spots)
     _move_results(moves)
     _clear([source for source in spots if source not in _taken(spots)])
     vacated = _vacate({source.pipeline_id for source in spots})
@@ -63,6 +67,14 @@ def count_vacated(moves: Iterable[tuple[UUID, UUID]]) -> int:
     if not leaving:
         return 0
     return len(fetch(_WOULD_BE_VACATED, runs=list(leaving), pipelines=list(set(leaving.values()))))
+
+
+def _copy_facets(spots: Mapping[Spot, Spot]) -> None:
+    """What the facets say of a job is said of it at its new place too."""
+    subjects = {source.subject_id: target.subject_id for source, target in spots.items()}
+    copy_uses(subjects)
+    pipelines = frozenset(target.pipeline_id for target in spots.values())
+    describe(carried_by(subjects.values()), Subjects(pipelines, {}))
 
 
 def _copy_column_links(spots: Mapping[Spot, Spot]) -> None:
