@@ -20,7 +20,7 @@ def main() -> int:
     from tests.bench.bench import Bench
     from tests.bench.seed import Size
 
-    started = time.monotonic()
+    started, load = time.monotonic(), os.getloadavg()[0]
     size = Size(wide_pipelines=10_000 if options.wide else 0)
     bench = Bench(data_dir, size, seconds=0.8 if options.quick else 4.0, say=_say)
     rows = bench.measure()
@@ -31,7 +31,7 @@ def main() -> int:
     _say(f"{time.monotonic() - started:.0f} s in all")
     if options.write:
         today = time.strftime("%Y-%m-%d", time.gmtime())
-        report.write(f"Measured {today} on {report.machine(bench.postgresql)}\n\n{text}")
+        report.write(f"Measured {today} on {report.machine(bench.postgresql, load)}\n\n{text}")
     return any(row.sample.refused for row in rows)
 
 

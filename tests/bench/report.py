@@ -46,13 +46,16 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def machine(postgresql: str) -> str:
-    """One sentence on what it was measured with; nothing that names the machine."""
+def machine(postgresql: str, load: float) -> str:
+    """What it was measured with; nothing that names the machine. `load` is how many processes wanted to run before."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
+    described = (
         f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GB of memory, PostgreSQL {postgresql} embedded"
         f" and durable, Python {platform.python_version()}, load generator, web and PostgreSQL on one machine."
     )
+    if load < 1:
+        return described
+    return f"{described} Other programs kept {load:.0f} processes running: look at the ratios, the times are too long."
 
 
 def write(text: str, page: Path = PAGE) -> None:
