@@ -8,8 +8,9 @@ from django.core.exceptions import RequestDataTooBig
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 
-from dataxpipe.problems import BodyTooLarge
 from dataxpipe.requests import read_body
+from dataxpipe.requests.limits import too_large
+from dataxpipe.requests.strict_json import MAX_JSON_BYTES
 
 
 class StrictJsonParser(BaseParser):
@@ -21,7 +22,7 @@ class StrictJsonParser(BaseParser):
         try:
             body = request._request.body
         except RequestDataTooBig as error:
-            raise BodyTooLarge from error
+            raise too_large(MAX_JSON_BYTES) from error
         encoding = request.headers.get("Content-Encoding", "")
         return read_body(request.content_type, encoding, body, allow_yaml=self.allow_yaml)
 

@@ -8,16 +8,18 @@ import os
 import sys
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.urls import get_resolver
 
+from dataxpipe.requests.chunked import Application, with_chunked_bodies
+
 WORKER_BOOT_ERROR = 3  # at this status gunicorn gives up, at others it starts the next worker
 
 
-def checked_application() -> WSGIHandler:
+def checked_application() -> Application:
     try:
         application = get_wsgi_application()
         get_resolver().url_patterns  # noqa: B018  (loads the views now, and not at the first request)
@@ -25,7 +27,7 @@ def checked_application() -> WSGIHandler:
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)  # noqa: T201  (there is no logging yet)
         sys.exit(WORKER_BOOT_ERROR)
-    return application
+    return with_chunked_bodies(application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 def _check_role() -> None:
