@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.template.loader import render_to_string
 from django.urls import resolve
 from django.utils.http import escape_leading_slashes
+from django.views.decorators.csrf import csrf_exempt
 
 from dataxpipe.problems import Forbidden, NotFound, Problem
 from dataxpipe.rendering import problem_of_database
@@ -51,12 +52,15 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
     return problem_page(request, NotFound())
 
 
+@csrf_exempt  # else a program that misspells an address would hear of a form
 def no_such_address(request: HttpRequest) -> HttpResponse:
-    """The last pattern of all: adds a forgotten slash to a page's address, else refuses."""
-    if request.method in {"GET", "HEAD"} and not request.path.endswith("/"):
-        with_slash = f"{request.path_info}/"
-        if resolve(with_slash).func is not no_such_address:
-            return HttpResponsePermanentRedirect(f"{escape_leading_slashes(with_slash)}{_query(request)}")
+    """The last pattern of all: adds a forgotten slash to a page's address or takes one too many off, else refuses."""
+    path = request.path_info
+    if path.startswith("/api/"):
+        return problem_page(request, NotFound("The API has no such address. /api/docs lists those it has."))
+    other = path[:-1] if path.endswith("/") else f"{path}/"
+    if request.method in {"GET", "HEAD"} and resolve(other).func is not no_such_address:
+        return HttpResponsePermanentRedirect(f"{escape_leading_slashes(other)}{_query(request)}")
     return page_not_found(request)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from django.utils import timezone
@@ -13,11 +14,13 @@ from rest_framework import serializers
 class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
     """Refuses fields it does not know: a misspelt field would otherwise be ignored in silence."""
 
+    default_error_messages = {"invalid": "A JSON object is needed here."}
+
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             known = {name for name, field in self.fields.items() if not field.read_only}
             unknown = {
-                name: [serializers.ErrorDetail("This field is not known here.", code="unknown")]
+                name: [serializers.ErrorDetail(f"This field is not known here.{_hint(name, known)}", code="unknown")]
                 for name in data
                 if name not in known
             }
@@ -32,6 +35,19 @@ class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
         except serializers.ValidationError as error:
             return dict(error.detail)  # type: ignore[arg-type]
         return {}
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name[:100], known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+class WordField(serializers.ChoiceField):
+    """One of a few words; a wrong one is answered with all of them."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        self.error_messages["invalid_choice"] = f"One of {', '.join(map(str, self.choices))}."
 
 
 class TextField(serializers.CharField):

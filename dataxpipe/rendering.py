@@ -56,7 +56,7 @@ def problem_of(exception: Exception) -> Problem | None:
         case PermissionDenied():
             return problems.Forbidden()
         case exceptions.ValidationError():
-            return problems.ValidationFailed("The input is not valid.", errors=field_errors(exception.detail))
+            return _validation_failed(field_errors(exception.detail))
         case DjangoValidationError():
             return problems.ValidationFailed(" ".join(exception.messages))
         case exceptions.MethodNotAllowed():
@@ -68,6 +68,13 @@ def problem_of(exception: Exception) -> Problem | None:
         case Error():
             return problem_of_database(exception)
     return None
+
+
+def _validation_failed(errors: list[FieldError]) -> Problem:
+    """The first defect stands in the detail: many clients show nothing else."""
+    first = f"{errors[0].pointer or 'The body'}: {errors[0].detail}"
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    return problems.ValidationFailed(first + more, errors=errors)
 
 
 def problem_of_database(exception: Error) -> Problem | None:

@@ -69,7 +69,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             roll_back()
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """The header `Allow` says it all; `/api/v1/schema` describes the methods."""
         return Response(status=204)
 

@@ -41,7 +41,7 @@ from catalog.services.references import (
     find_pipelines,
 )
 from catalog.services.run_reports import RunKey
-from dataxpipe.fields import StrictSerializer, TextField
+from dataxpipe.fields import StrictSerializer, TextField, WordField
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.actors import Actor
 from orgs.permissions import Right, require_namespace
@@ -88,8 +88,8 @@ class ResultInput(StrictSerializer):
     pipeline_id = TextField(max_length=1000, help_text="Name or id.")
     namespace = TextField(required=False, max_length=1000, help_text="Of the name; default `default`.")
     check_id = TextField(max_length=500)
-    status = serializers.ChoiceField(ResultStatus.choices)
-    severity = serializers.ChoiceField(Severity.choices, required=False, allow_null=True)
+    status = WordField(ResultStatus.choices)
+    severity = WordField(Severity.choices, required=False, allow_null=True)
     run_id = TextField(required=False, allow_null=True, max_length=250)
     dataset = DatasetField(required=False, allow_null=True)
     executed_at = HappenedField(required=False, allow_null=True)

@@ -104,6 +104,7 @@ class LineageViewSet(TenantViewSet):
             at=query.at,
             max_nodes=query.max_nodes,
         )
+        found.keep(query.pipelines)
         graph = present(found, granularity=query.granularity)
         answer: dict[str, Any] = {
             "nodes": graph.nodes,

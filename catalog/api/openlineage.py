@@ -87,7 +87,7 @@ class OpenLineageViewSet(TenantViewSet):
 
 def _documents(data: Any) -> list[Any]:
     if not isinstance(data, list):
-        errors = [FieldError("wrong-type", "A batch is a JSON array of events.", pointer="")]
+        errors = [FieldError("wrong_type", "A batch is a JSON array of events.", pointer="")]
         raise ValidationFailed("A batch is a JSON array of events.", errors=errors)
     if len(data) > MAX_EVENTS:
         raise BodyTooLarge(f"A batch may hold {MAX_EVENTS:,} events; this one holds {len(data):,}.", limit=MAX_EVENTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -32,7 +31,7 @@ from catalog.api.shapes import page_of
 from catalog.models import CheckResult, EventInbox, Run, RunStatus
 from catalog.services.references import PipelineNotRegistered, find_pipelines
 from catalog.services.runs import record_run, update_run
-from dataxpipe.fields import StrictSerializer, TextField, WholeNumberField
+from dataxpipe.fields import StrictSerializer, TextField, WholeNumberField, WordField
 from dataxpipe.problems import FieldError, NotFound
 from orgs.idempotency import idempotent
 from orgs.permissions import Right
@@ -64,7 +63,7 @@ class RunInput(RunFacts):
 
     pipeline_id = TextField(max_length=1000, help_text="Name or id.")
     namespace = TextField(required=False, max_length=1000, help_text="Of the name; default `default`.")
-    status = serializers.ChoiceField(REPORTED)
+    status = WordField(REPORTED)
     run_id = TextField(required=False, allow_null=True, max_length=250)
     attempt = WholeNumberField(required=False, min_value=1, max_value=1_000_000)
     map_index = WholeNumberField(required=False, allow_null=True, min_value=-1, max_value=2**31 - 1)
@@ -78,7 +77,7 @@ class RunInput(RunFacts):
 class RunChanges(RunFacts):
     """Corrections of a run; null empties a field."""
 
-    status = serializers.ChoiceField(REPORTED, required=False)
+    status = WordField(REPORTED, required=False)
 
 
 @extend_schema_view(

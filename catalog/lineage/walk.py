@@ -52,6 +52,11 @@ class Neighbourhood:
     frontier: set[UUID] = field(default_factory=set)
     is_truncated: bool = False
 
+    def keep(self, pipelines: Iterable[UUID]) -> None:
+        """Where the question starts is part of the answer, also without a link."""
+        linked = {process.pipeline_id for process in self.processes}
+        self.distances |= {Process(pipeline_id, None): 0 for pipeline_id in pipelines if pipeline_id not in linked}
+
     @property
     def dataset_ids(self) -> set[UUID]:
         return {node for node in self.distances if isinstance(node, UUID)}

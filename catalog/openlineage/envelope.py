@@ -60,6 +60,11 @@ class EventInvalid(ValidationFailed):
     )
 
 
+def no_object() -> EventInvalid:
+    detail = "An event is a JSON object."
+    return EventInvalid(detail, errors=[FieldError("wrong_type", detail, "")])
+
+
 def read_event(document: Any, *, now: datetime | None = None) -> Event:
     """The event in a parsed JSON document.
 
@@ -67,7 +72,7 @@ def read_event(document: Any, *, now: datetime | None = None) -> Event:
     `warnings`.
     """
     if not isinstance(document, dict):
-        raise EventInvalid(errors=[FieldError("wrong-type", "An event is a JSON object.", "")])
+        raise no_object()
     reading = _Reading(now or datetime.now(UTC))
     kind = _kind(document)
     if kind == "RunEvent":
@@ -81,7 +86,8 @@ def read_event(document: Any, *, now: datetime | None = None) -> Event:
             warnings=tuple(reading.warnings),
         )
     else:
-        raise EventInvalid(errors=[FieldError("required", "The event has neither a run, a job nor a dataset.", "")])
+        detail = "The event has neither a run, a job nor a dataset."
+        raise EventInvalid(detail, errors=[FieldError("required", detail, "")])
     if reading.errors:
         raise EventInvalid(_detail(reading.errors), errors=reading.errors)
     return event
@@ -244,7 +250,7 @@ class _Reading:
         inputs, outputs = (self.entries(document.get(side), f"/{side}") for side in ("inputs", "outputs"))
         if len(inputs) + len(outputs) > MAX_DATASETS:
             detail = f"An event may name {MAX_DATASETS:,} datasets; this one names more."
-            self.errors.append(FieldError("too-many", detail, "/inputs" if inputs else "/outputs"))
+            self.errors.append(FieldError("too_many", detail, "/inputs" if inputs else "/outputs"))
             return (), ()
         return (
             tuple(self.dataset(entry, f"/inputs/{index}") for index, entry in enumerate(inputs)),
@@ -271,7 +277,7 @@ class _Reading:
             return self.refuse_value(place, f"{member} is empty or holds a NUL.", "")
         if len(value) > longest:
             detail = f"{member} has {len(value):,} characters; {longest:,} are allowed."
-            self.errors.append(FieldError("too-long", detail, place))
+            self.errors.append(FieldError("too_long", detail, place))
         return value
 
     def facets(self, parent: dict[str, Any] | None, member: str, pointer: str) -> Facets:
@@ -309,7 +315,7 @@ class _Reading:
 
     def refuse(self, pointer: str, value: Any, detail: str, stand_in: _T) -> _T:
         """Notes a value that is absent or of the wrong type; the stand-in lets the reading go on."""
-        code = "required" if value is None else "wrong-type"
+        code = "required" if value is None else "wrong_type"
         self.errors.append(FieldError(code, detail, pointer))
         return stand_in
 

@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from dataxpipe.fields import InstantField, StrictSerializer, TextField, WholeNumberField
+from dataxpipe.fields import InstantField, StrictSerializer, TextField, WholeNumberField, WordField
 from dataxpipe.problems import NotFound
 from orgs.idempotency import idempotent
 from orgs.models import ApiKey
@@ -49,7 +49,7 @@ class IssuedKeySerializer(ApiKeySerializer):
 class NewApiKey(StrictSerializer):
     name = TextField(max_length=100)
     scopes = serializers.ListField(child=TextField(max_length=30), max_length=len(SCOPES), required=False)
-    preset = serializers.ChoiceField(choices=sorted(PRESETS), required=False, help_text="instead of scopes")
+    preset = WordField(choices=sorted(PRESETS), required=False, help_text="instead of scopes")
     expires_at = InstantField(required=False, allow_null=True)
     allowed_cidrs = serializers.ListField(child=TextField(max_length=43), max_length=100, required=False)
     allowed_namespaces = serializers.ListField(child=TextField(max_length=1000), max_length=100, required=False)

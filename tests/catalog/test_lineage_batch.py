@@ -127,3 +127,11 @@ def test_a_large_batch_takes_as_many_queries_as_a_small_one(api):
     with CaptureQueriesContext(connection) as queries:
         assert api.post(BATCH, busy_batch(1)).status_code == 204
     assert len(queries) <= 25
+
+
+def test_the_reason_says_what_is_wrong(api):
+    answer = api.post(BATCH, [{"bad": 1}, "event"]).json()
+    assert [failed["reason"] for failed in answer["failed_events"]] == [
+        "The event has neither a run, a job nor a dataset.",
+        "An event is a JSON object.",
+    ]

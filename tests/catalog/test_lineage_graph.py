@@ -170,3 +170,8 @@ def test_the_number_of_queries_depends_on_the_depth_alone(api, acme):
 
     # the key; the scope's settings; the start; one level; what lies behind it; pipelines; datasets
     assert queries_with(1) == queries_with(49)
+
+
+def test_a_pipeline_without_links_is_the_whole_graph(api, acme):
+    PipelineFactory(organization=acme, name="lonely")
+    assert names(api.get(f"{URL}?pipeline=lonely&direction=downstream")) == ["lonely"]

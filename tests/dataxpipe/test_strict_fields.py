@@ -1,14 +1,17 @@
 import datetime
 
 import pytest
+from rest_framework.exceptions import ValidationError
 
-from dataxpipe.fields import FlagField, InstantField, StrictSerializer, TextField, WholeNumberField
+from dataxpipe.fields import FlagField, InstantField, StrictSerializer, TextField, WholeNumberField, WordField
+from dataxpipe.rendering import problem_of
 
 
 class Order(StrictSerializer):
     name = TextField(max_length=5)
     count = WholeNumberField(required=False, max_value=10)
     is_paid = FlagField(required=False)
+    size = WordField(["small", "large"], required=False)
     ordered_at = InstantField(required=False)
 
 
@@ -59,3 +62,26 @@ def test_unknown_fields_are_named_together_with_the_other_defects():
 
 def test_a_body_that_is_no_object_is_refused():
     assert not Order(data=[1]).is_valid()
+
+
+def test_a_wrong_word_is_answered_with_the_right_ones():
+    assert errors_of(name="book", size="huge")["size"] == ["One of small, large."]
+
+
+def test_a_misspelt_field_is_answered_with_the_nearest():
+    assert errors_of(name="book", ordred_at="x")["ordred_at"] == [
+        "This field is not known here. Did you mean ordered_at?"
+    ]
+    assert errors_of(name="book", x="x")["x"] == ["This field is not known here."]
+
+
+def test_something_else_than_an_object_is_told_so():
+    serializer = Order(data=["book"])
+    assert not serializer.is_valid()
+    assert serializer.errors["non_field_errors"] == ["A JSON object is needed here."]
+
+
+def test_the_detail_begins_with_the_first_defect():
+    problem = problem_of(ValidationError(errors_of(name=5, count="3")))
+    assert problem.detail == "/name: Not a valid string. (1 more)"
+    assert [error.pointer for error in problem.errors] == ["/name", "/count"]

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.openlineage.envelope import EventInvalid, read_event
+from catalog.openlineage.envelope import no_object, read_event
 from catalog.openlineage.events import DatasetEvent, Event, JobEvent, map_namespaces
 from catalog.openlineage.masking import Finding, mask, redact_sources
 from catalog.services.key_namespaces import NamespaceNotAllowed
-from dataxpipe.problems import FieldError, Problem
+from dataxpipe.problems import Problem
 from orgs.models import ApiKey, Organization
 
 
@@ -68,7 +68,7 @@ def read_events(documents: Sequence[Any], policy: Policy) -> tuple[list[Received
 def read_one(index: int, document: Any, policy: Policy) -> Received:
     """Raises `EventInvalid` with every defect, or `NamespaceNotAllowed`."""
     if not isinstance(document, dict):
-        raise EventInvalid(errors=[FieldError("wrong-type", "An event is a JSON object.", "")])
+        raise no_object()
     masked, findings = mask(document)
     stored = redact_sources(masked, policy.store_sql, policy.store_source_code)
     event = map_namespaces(read_event(stored), policy.namespace_map)
