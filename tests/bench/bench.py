@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.core.management import call_command
@@ -30,16 +30,23 @@ class Bench:
     postgresql: str = ""
 
     def measure(self) -> list[Row]:
+        alone = self._alone()
         database.prepare(self.data_dir, self.size, say=self.say)
         self.postgresql = database.version(self.data_dir)
         call_command("collectstatic", verbosity=0, interactive=False)
         tenant = reopen("bench", self.size.pipelines, self.size.layers)
         wide = reopen("wide", self.size.wide_pipelines, 28) if self.size.wide_pipelines else None
-        rows = [*self._inside(tenant)]
+        rows = [*self._inside(tenant, alone)]
         with running_server() as port:
             return [*Measuring(port, tenant, wide, self.seconds, self.say, rows[0].sample).rows(), *rows]
 
-    def _inside(self, tenant: Tenant) -> Iterator[Row]:
+    def _alone(self) -> Sample:
+        """The list of an organization that has the database to itself."""
+        size = replace(self.size, organizations=1, wide_pipelines=0)
+        database.prepare(self.data_dir, size, say=self.say)
+        return inside.lists(reopen("bench", size.pipelines, size.layers), seconds=self.seconds)
+
+    def _inside(self, tenant: Tenant, alone: Sample) -> Iterator[Row]:
         floor = inside.floor(tenant, 100, seconds=self.seconds)
         yield Row("floor: rows of 100 events, bare SQL", 1, floor)
         yield Row("floor: rows of one event, bare SQL", 1, inside.floor(tenant, 1, seconds=self.seconds))
@@ -47,6 +54,10 @@ class Bench:
         for pair in inside.tenancy_against_none(tenant, admin, seconds=self.seconds):
             verdict = "met" if pair.ratio <= 1.1 else "missed"
             yield Row(pair.name, 1, pair.tenancy, f"{pair.ratio:.2f} times none (≤ 1.10)", verdict=verdict)
+        among = inside.lists(tenant, seconds=self.seconds)
+        ratio = among.quantile(0.5) / alone.quantile(0.5)
+        name = f"list of 50, among {self.size.organizations} organizations against alone"
+        yield Row(name, 1, among, f"{ratio:.2f} times alone (≤ 1.20)", verdict="met" if ratio <= 1.2 else "missed")
 
 
 @dataclass(slots=True)

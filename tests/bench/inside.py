@@ -46,6 +46,17 @@ def tenancy_against_none(tenant: Tenant, admin: dict[str, Any], *, seconds: floa
         yield _pair("tenancy against none, insert", lambda: _insert(tenant), lambda: _plain_insert(tenant), seconds)
 
 
+def lists(tenant: Tenant, *, seconds: float) -> Sample:
+    """The same list again and again, with tenancy."""
+    sample, end = Sample(), time.perf_counter() + seconds
+    _list(tenant)
+    while time.perf_counter() < end:
+        before = time.perf_counter()
+        _list(tenant)
+        _count(sample, time.perf_counter() - before, 1)
+    return sample
+
+
 def _list(tenant: Tenant) -> None:
     with tenant_scope(tenant.organization):
         list(Pipeline.objects.active().order_by("name", "id").values(*FIELDS)[:50])
