@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from orgs.models import ApiKey, Organization, User
 from orgs.services import key_uses
@@ -115,6 +117,12 @@ def gary(globex: Organization) -> User:
 
 
 def api_of(organization: Organization, **fields: Any) -> ApiClient:
+    """A client with a key of its own.
+
+    Its last use counts as written already: the clock may reach a new minute between two requests whose queries
+    are compared.
+    """
+    fields = {"last_used_at": timezone.now() + datetime.timedelta(hours=1), **fields}
     api_key: ApiKey = ApiKeyFactory(organization=organization, **fields)
     client = ApiClient(api_key.text)  # type: ignore[attr-defined]
     client.api_key = api_key  # type: ignore[attr-defined]

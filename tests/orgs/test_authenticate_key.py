@@ -106,7 +106,8 @@ def test_a_word_that_begins_like_a_key_is_no_key(api):
     assert api.get("/api/v1/members/?cursor=dxp_orders").json()["type"] == "/problems/cursor-invalid"
 
 
-def test_the_last_use_is_kept_to_the_minute(api):
+def test_the_last_use_is_kept_to_the_minute(acme):
+    api = api_of(acme, last_used_at=None)
     api.get(ME)
     used_at = ApiKey.objects.get(pk=api.api_key.pk).last_used_at
     assert (used_at.second, used_at.microsecond) == (0, 0)

@@ -30,7 +30,8 @@ def test_the_worker_seals_what_was_changed(monkeypatch):
     call_command("procrastinate", "worker", "--one-shot")
     assert not ProcrastinateJob.objects.filter(task_name="forget_old_jobs").exists()
     assert not Due.objects.exists()
-    assert not ProcrastinateJob.objects.filter(task_name="run_due_work").exists()
+    # The clock may have deferred the next round meanwhile, but the one that ran did not fail.
+    assert not ProcrastinateJob.objects.filter(task_name="run_due_work", status="failed").exists()
     with tenant_scope(organization):
         report = verify_chain()
     assert (report.is_intact, report.head, report.unsealed) == (True, 1, 0)
