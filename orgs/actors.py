@@ -88,7 +88,7 @@ def client_address(request: HttpRequest) -> str | None:
     Each proxy appends the address it heard from, so the list is read from its end, and the first address that
     is no trusted proxy is the caller.
     """
-    address: str | None = request.META.get("REMOTE_ADDR") or None
+    address: str | None = _without_zone(request.META.get("REMOTE_ADDR") or "") or None
     for forwarded in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
         if not _is_trusted_proxy(address):
             return address
@@ -107,6 +107,11 @@ def _is_trusted_proxy(address: str | None) -> bool:
 
 def _as_address(text: str) -> str | None:
     try:
-        return str(ipaddress.ip_address(text.strip()))
+        return str(ipaddress.ip_address(_without_zone(text.strip())))
     except ValueError:
         return None
+
+
+def _without_zone(address: str) -> str:
+    """Link-local IPv6 addresses come as fe80::1%eth0, which PostgreSQL does not know."""
+    return address.partition("%")[0]

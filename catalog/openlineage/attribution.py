@@ -19,7 +19,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from catalog.openlineage.events import JobEvent, ParentRef, RootRef, RunEvent
 from catalog.openlineage.facets import JobType
-from catalog.openlineage.names import NAME_LENGTH, JobKey
+from catalog.openlineage.names import JobKey, cut
 
 MAX_DEPTH = 64
 # job types that never stand alone; every other type, and none, may be a pipeline
@@ -149,7 +149,7 @@ def _at_top(run: KnownRun, top: KnownRun, known: KnownRuns) -> Attribution:
 
 def _orphanage(run: KnownRun) -> JobKey:
     integration = (_integration(run.job_type) or "unknown").lower()
-    return JobKey(run.job.namespace, f"{integration}:{run.job.namespace}"[:NAME_LENGTH])
+    return JobKey(run.job.namespace, cut(f"{integration}:{run.job.namespace}"))
 
 
 def _attributed(

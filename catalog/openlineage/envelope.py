@@ -35,7 +35,7 @@ from catalog.openlineage.facets import (
     read_nominal_time,
 )
 from catalog.openlineage.facets.values import mapping, text
-from catalog.openlineage.names import NAME_LENGTH, JobKey
+from catalog.openlineage.names import NAME_BYTES, NAME_LENGTH, JobKey, is_storable
 from dataxpipe.problems import FieldError, ValidationFailed
 
 MAX_DATASETS = 5_000
@@ -174,7 +174,7 @@ def _job_key(value: Any, namespace: str | None) -> JobKey | None:
     """A job named in a facet; a missing namespace is the event's."""
     job = mapping(value)
     found, name = text(job.get("namespace")) or namespace, text(job.get("name"))
-    if not found or not name or max(len(found), len(name)) > NAME_LENGTH:
+    if not found or not name or not (is_storable(found) and is_storable(name)):
         return None
     return JobKey(found, name)
 
@@ -275,8 +275,8 @@ class _Reading:
             return self.refuse(place, value, f"{member} is needed, as text.", "")
         if not value.strip() or "\x00" in value:
             return self.refuse_value(place, f"{member} is empty or holds a NUL.", "")
-        if len(value) > longest:
-            detail = f"{member} has {len(value):,} characters; {longest:,} are allowed."
+        if not is_storable(value, longest):
+            detail = f"{member} has {len(value):,} characters; {longest:,} are allowed, and {NAME_BYTES:,} bytes."
             self.errors.append(FieldError("too_long", detail, place))
         return value
 

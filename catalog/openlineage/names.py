@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 NAME_LENGTH = 1_000
+# A row of an index holds 2,704 bytes, and names stand in some beside ids; 1,000 characters may be 4,000 bytes.
+NAME_BYTES = 2_500
+
+
+def is_storable(name: str, longest: int = NAME_LENGTH) -> bool:
+    return len(name) <= longest and (name.isascii() or len(name.encode(errors="replace")) <= NAME_BYTES)
+
+
+def cut(name: str) -> str:
+    """As much of a name as can be stored."""
+    return name[:NAME_LENGTH].encode(errors="replace")[:NAME_BYTES].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -168,7 +179,7 @@ def _spelled(namespace: str) -> str:
     if scheme in _WITHOUT_AUTHORITY and not (host or rest.strip("/")):
         return scheme
     normalized = f"{scheme}://{host}{rest.rstrip('/')}"
-    return normalized if len(normalized) <= NAME_LENGTH else namespace
+    return normalized if is_storable(normalized) else namespace
 
 
 def _host(scheme: str, authority: str) -> str:

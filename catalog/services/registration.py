@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection as database
 
 from catalog.models import Pipeline, PipelineJob, PipelineVersion, identity_of
-from catalog.openlineage.names import NAME_LENGTH
+from catalog.openlineage.names import NAME_BYTES, NAME_LENGTH, is_storable
 from catalog.spec.datasets import ConnectionInfo, dataset_name
 from catalog.spec.diff import diff_specs
 from catalog.spec.digest import content_digest
@@ -179,8 +179,10 @@ def name_datasets(
     for section, items in sections.items():
         for index, item in enumerate(items):
             name = dataset_name(connections[item.connection_ref], item.object)
-            if len(name.namespace) > NAME_LENGTH or len(name.name) > NAME_LENGTH:
-                detail = f"The full name of the dataset is longer than {NAME_LENGTH:,} characters."
+            if not (is_storable(name.namespace) and is_storable(name.name)):
+                detail = (
+                    f"The full name of the dataset is longer than {NAME_LENGTH:,} characters or {NAME_BYTES:,} bytes."
+                )
                 errors.append(FieldError("too_long", detail, pointer=f"/{section}/{index}/object"))
             found[item.id] = (name.namespace, name.name)
     return found, errors

@@ -97,9 +97,9 @@ def _write(key: _Key, count: int, last_used_at: datetime.datetime) -> None:
     values: dict[str, Any] = {
         "organization": organization_id,
         "api_key": api_key_id,
-        "namespace": caller.namespace[:1000],
-        "root_name": caller.root_name[:1000],
-        "producer": caller.producer[:200],
+        "namespace": _cut(caller.namespace, 1_000),
+        "root_name": _cut(caller.root_name, 1_000),
+        "producer": _cut(caller.producer, 200),
         "ip_address": caller.ip_address,
         "count": count,
         "last": last_used_at,
@@ -109,3 +109,8 @@ def _write(key: _Key, count: int, last_used_at: datetime.datetime) -> None:
         cursor.execute(UPDATE, values)
         if cursor.rowcount == 0:
             cursor.execute(INSERT, values)
+
+
+def _cut(text: str, byte_count: int) -> str:
+    """All of them stand in one index, a row of which holds 2,704 bytes."""
+    return text.encode()[:byte_count].decode(errors="ignore")

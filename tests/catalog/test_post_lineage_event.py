@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from tests.factories.openlineage import (
     dataset,
     dataset_event,
     job_event,
+    job_type,
     run_event,
     run_id,
 )
@@ -124,6 +126,31 @@ def test_names_of_a_thousand_characters_fit(api, acme):
     assert api.post(LINEAGE, event).status_code == 201
     with tenant_scope(acme):
         assert Pipeline.objects.get().name == long
+
+
+def incompressible(count):
+    letters = random.Random(1)
+    return "".join(chr(letters.randrange(0x4E00, 0x9F00)) for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [run_event(job=incompressible(1_000)), run_event(outputs=[dataset("s3://lake", incompressible(1_000))])],
+)
+def test_a_name_that_no_index_can_hold_is_refused_and_holds_up_no_batch(api, event):
+    response = api.post(LINEAGE, event)
+    assert response.status_code == 400
+    assert "2,500 bytes" in response.json()["errors"][0]["detail"]
+    answer = api.post(f"{LINEAGE}/batch", [event, run_event(job="other")]).json()
+    assert answer["summary"] == {"received": 2, "successful": 1, "failed": 1, "retriable": 0, "non_retriable": 1}
+
+
+def test_the_longest_names_in_any_script_fit(api):
+    longest = incompressible(833)
+    event = run_event("COMPLETE", job=longest, namespace=longest, outputs=[dataset(longest, longest)])
+    assert api.post(LINEAGE, event).status_code == 201
+    orphan = run_event(job="t", namespace=longest, job_facets={"jobType": job_type("SPARK", "TASK")})
+    assert api.post(LINEAGE, orphan).status_code == 201
 
 
 def test_a_key_renames_namespaces(acme):

@@ -41,3 +41,8 @@ def test_a_proxy_on_a_unix_socket_is_trusted_once_proxies_are_named(proxies):
 @pytest.mark.parametrize("forwarded", ["", "unknown", "198.51.100.1:443", "<script>"])
 def test_nonsense_names_nobody(proxies, forwarded):
     assert address_of("10.0.0.1", forwarded=forwarded) == "10.0.0.1"
+
+
+def test_the_zone_of_a_link_local_address_is_left_out(proxies):
+    assert address_of("fe80::1%eth0") == "fe80::1"
+    assert address_of("10.0.0.1", forwarded="fe80::1%eth0") == "fe80::1"
