@@ -30,7 +30,7 @@ def checks(request: OrganizationRequest) -> HttpResponse:
         found = found.filter(last_executed_at=None)
     if text:
         found = found.filter(check_id__icontains=text)
-    page = page_of(request, found.annotate(urgency=_urgency()), ["urgency", "check_id", "id"], limit=40)
+    page = page_of(request, found.annotate(urgency=_urgency()), ["urgency", "check_id", "id"], limit=25)
     context = {
         "nav": "checks",
         "page": page,

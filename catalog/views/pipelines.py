@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from catalog.models import Pipeline
@@ -52,7 +53,7 @@ def pipelines(request: OrganizationRequest) -> HttpResponse:
     }
     is_part = request.htmx and not request.htmx.history_restore_request
     response = render(request, f"catalog/{'_' if is_part else ''}pipeline_list.html", context)
-    response["Vary"] = "HX-Request"
+    patch_vary_headers(response, ["HX-Request"])
     return response
 
 
