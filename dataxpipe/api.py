@@ -15,6 +15,7 @@ from catalog.api.schemas import ConnectionSchemaView, PipelineSchemaView
 from catalog.api.versions import StepViewSet, VersionViewSet
 from orgs.api.api_keys import ApiKeyViewSet
 from orgs.api.audit_events import AuditEventViewSet
+from orgs.api.invitations import InvitationViewSet
 from orgs.api.members import MemberViewSet
 from orgs.api.organizations import OrganizationViewSet
 
@@ -22,6 +23,7 @@ router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("api-keys", ApiKeyViewSet, basename="api_key")
 router.register("audit-events", AuditEventViewSet, basename="audit_event")
+router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("members", MemberViewSet, basename="member")
 router.register("organizations", OrganizationViewSet, basename="organization")
 router.register("pipelines", PipelineViewSet, basename="pipeline")

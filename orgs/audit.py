@@ -26,7 +26,15 @@ class Action(enum.Enum):
     ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_PLAN_CHANGED = "organization.plan_changed"
+    ORGANIZATION_TRANSFERRED = "organization.transferred"
+    INVITATION_CREATED = "invitation.created"
+    INVITATION_RESENT = "invitation.resent"
+    INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_ACCEPTED = "invitation.accepted"
     MEMBER_ADDED = "member.added"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_LEFT = "member.left"
     MEMBER_PASSWORD_CHANGED = "member.password_changed"  # noqa: S105
     MEMBER_PASSWORD_RESET = "member.password_reset"  # noqa: S105
     MEMBER_EMAIL_CHANGED = "member.email_changed"

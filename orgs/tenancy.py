@@ -26,6 +26,7 @@ CONTROL_TABLES = {
     "orgs_organization": "the tenants themselves, found by slug before one is known",
     "orgs_organizationslug": "former slugs redirect and are never issued again",
     "orgs_membership": "a person's organizations are loaded when they are authenticated",
+    "orgs_invitation": "whoever opens the link is no member yet, and the link names the organization",
     "orgs_apikey": "a credential names its organization",
     "orgs_apikeyuse": "counted outside scopes, so that a refused request is remembered",
     "orgs_due": "the worker must find work without visiting every tenant",

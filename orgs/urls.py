@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from orgs.views import accounts, api_keys, organizations, settings, start
+from orgs.views import accounts, api_keys, invitations, members, organizations, settings, start
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", organizations.home, name="home"),
@@ -16,13 +16,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/email", accounts.request_email_change_page, name="request_email_change"),
     path("email/<token>", accounts.change_email_page, name="change_email"),
     path("confirm/<token>", accounts.confirm_email_page, name="confirm_email"),
+    path("invitations/<token>", invitations.invitation, name="invitation"),
     path("organizations", organizations.organizations, name="organizations"),
     path("organizations/new", organizations.new_organization, name="new_organization"),
     path("o/<slug>/start/", start.start, name="start"),
     path("o/<slug>/start/arrivals", start.arrivals, name="start_arrivals"),
     path("o/<slug>/settings/", settings.general, name="settings"),
     path("o/<slug>/settings/address", settings.rename, name="rename"),
-    path("o/<slug>/settings/members/", settings.members, name="members"),
+    path("o/<slug>/settings/members/", members.members_page, name="members"),
+    path("o/<slug>/settings/members/<pk>/role", members.change_role, name="change_role"),
+    path("o/<slug>/settings/members/<pk>/remove", members.remove_member, name="remove_member"),
+    path("o/<slug>/settings/members/<pk>/transfer", members.transfer_ownership, name="transfer_ownership"),
+    path("o/<slug>/settings/invitations/<pk>/resend", members.resend_invitation, name="resend_invitation"),
+    path("o/<slug>/settings/invitations/<pk>/revoke", members.revoke_invitation, name="revoke_invitation"),
+    path("o/<slug>/leave/", members.leave, name="leave"),
     path("o/<slug>/settings/api-keys/", api_keys.api_keys, name="api_keys"),
     path("o/<slug>/settings/api-keys/<pk>/rotate", api_keys.rotate_api_key, name="rotate_api_key"),
     path("o/<slug>/settings/api-keys/<pk>/end-overlap", api_keys.end_key_overlap, name="end_key_overlap"),

@@ -2,6 +2,7 @@ from orgs.models.api_key import ApiKey, ApiKeyUse
 from orgs.models.audit import AuditEvent, AuditPerson, AuditSeal
 from orgs.models.due import Due
 from orgs.models.idempotency import IdempotencyRecord
+from orgs.models.invitation import Invitation
 from orgs.models.membership import Membership
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
 from orgs.models.user import User
@@ -14,6 +15,7 @@ __all__ = [
     "AuditSeal",
     "Due",
     "IdempotencyRecord",
+    "Invitation",
     "Membership",
     "Organization",
     "OrganizationSlug",

@@ -59,7 +59,7 @@ def sign_up(
     Raises `EmailTaken`, `SlugTaken`, `ValidationFailed`. Without a slug one is made from the name.
     """
     with transaction.atomic():
-        user = _create_user(email, password, name)
+        user = create_user(email, password, name)
         organization = create_organization(
             name=organization_name,
             slug=slug or suggest_slugs(organization_name)[0],
@@ -107,7 +107,7 @@ def update_organization(
 ) -> Organization:
     """Changes the name and the given settings, in the organization's scope; audits what really changed."""
     _require_settings(settings or {})
-    organization = _locked(organization)
+    organization = lock_organization(organization)
     wanted = {"name": name if name is not None else organization.name}
     wanted |= {f"settings.{key}": value for key, value in (settings or {}).items()}
     current = {"name": organization.name}
@@ -132,7 +132,7 @@ def change_plan(*, organization: Organization, plan_name: str, actor: Actor, rea
     """The one way to another plan, for operators and for billing; enters the organization's scope itself."""
     _require_plan(plan_name)
     with tenant_scope(organization):
-        organization = _locked(organization)
+        organization = lock_organization(organization)
         before = organization.plan_name
         if before == plan_name:
             return organization
@@ -151,7 +151,7 @@ def change_plan(*, organization: Organization, plan_name: str, actor: Actor, rea
 def rename_slug(*, organization: Organization, slug: str, actor: Actor) -> Organization:
     """A new address, in the organization's scope. The old one redirects for 90 days and is never issued again."""
     _require_slug(slug)
-    organization = _locked(organization)
+    organization = lock_organization(organization)
     before = organization.slug
     if slug == before:
         return organization
@@ -185,6 +185,20 @@ def suggest_slugs(name: str, *, count: int = 3) -> list[str]:
     return [slug for slug in candidates if slug not in taken][:count]
 
 
+def create_user(email: str, password: str, name: str) -> User:
+    """Raises `EmailTaken`."""
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, name=name)
+    except IntegrityError as error:
+        raise EmailTaken("If this is your address, log in and make the organization from there.") from error
+
+
+def lock_organization(organization: Organization) -> Organization:
+    """For what is decided about the organization as a whole: one writer at a time, and the row as it is now."""
+    return Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+
+
 def _candidates(name: str) -> Iterator[str]:
     base = slugify(name).replace("_", "-")[:34].strip("-")
     for stem in (base, f"{base}-data", FALLBACK_SLUG):
@@ -202,14 +216,6 @@ def _is_valid(slug: str) -> bool:
     return True
 
 
-def _create_user(email: str, password: str, name: str) -> User:
-    try:
-        with transaction.atomic():
-            return User.objects.create_user(email, password, name=name)
-    except IntegrityError as error:
-        raise EmailTaken("If this is your address, log in and make the organization from there.") from error
-
-
 def _insert_organization(**fields: Any) -> Organization:
     try:
         with transaction.atomic():
@@ -221,10 +227,6 @@ def _insert_organization(**fields: Any) -> Organization:
             f"{fields['slug']} is taken. Free is {', '.join(suggestions)}.", suggestions=suggestions
         ) from error
     return organization
-
-
-def _locked(organization: Organization) -> Organization:
-    return Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
 
 
 def _require_slug(slug: str) -> None:

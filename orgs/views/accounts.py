@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orgs.actors import Actor
 from orgs.forms.accounts import (
@@ -54,7 +54,7 @@ ONE_YEAR = 365 * 24 * 3600
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_up_page(request: HttpRequest) -> HttpResponse:
     """Account and organization in one form; then in, and on the start page."""
     if request.user.is_authenticated:
@@ -75,7 +75,7 @@ def sign_up_page(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def log_in(request: HttpRequest) -> HttpResponse:
     """One answer for a wrong password, an unknown address and a closed account."""
     destination = safe_next(request, "/")
@@ -99,11 +99,11 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def confirm_email_page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link asks, the button confirms: mail scanners open links too."""
     try:
-        user = user_of_token(token) if request.method == "GET" else confirm_email(token=token)
+        user = confirm_email(token=token) if request.method == "POST" else user_of_token(token)
     except ConfirmationLinkInvalid as refusal:
         return render(request, "orgs/confirm_email.html", {"problem": refusal}, status=400)
     if request.method == "POST":
@@ -125,7 +125,7 @@ def resend_confirmation(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def forgot_password(request: HttpRequest) -> HttpResponse:
     """One answer, whether the address has an account or not."""
     form = ForgotPasswordForm(request.POST or None)
@@ -137,7 +137,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
     """The link asks for the new password; then one logs in with it."""
     try:
@@ -156,7 +156,7 @@ def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_GET
+@require_safe
 def account(request: HttpRequest) -> HttpResponse:
     return _account_page(request)
 
@@ -204,7 +204,7 @@ def request_email_change_page(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def change_email_page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link asks, the button changes: mail scanners open links too."""
     try:

@@ -1,4 +1,4 @@
-"""The organization's name, address and choices; who is in it; and what it remembers."""
+"""The organization's name, address and choices, and what it remembers."""
 
 from __future__ import annotations
 
@@ -60,19 +60,6 @@ def _general_page(request: OrganizationRequest, form: OrganizationForm, slug_for
     status = 400 if form.errors or slug_form.errors else 200
     context = {"nav": "settings", "form": form, "slug_form": slug_form}
     return render(request, "orgs/settings.html", context, status=status)
-
-
-@requires(Role.ADMIN)
-@require_safe
-def members(request: OrganizationRequest) -> HttpResponse:
-    page = paginate(
-        request.organization.memberships.select_related("user"),
-        order=["created_at", "id"],
-        parameters=_only(request, "cursor"),
-        owner=request.organization.pk,
-        path=request.path,
-    )
-    return render(request, "orgs/members.html", {"nav": "settings", "page": page})
 
 
 @requires(Role.ADMIN)

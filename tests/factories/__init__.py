@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import factory
@@ -19,8 +20,9 @@ from catalog.models import (
     identity_of,
 )
 from orgs import keys
-from orgs.models import ApiKey, Membership, Organization, User
+from orgs.models import ApiKey, Invitation, Membership, Organization, User
 from orgs.permissions import SCOPES
+from orgs.services.invitations import VALID_FOR, digest_of
 from orgs.tenancy import tenant_scope
 
 
@@ -74,6 +76,26 @@ class ApiKeyFactory(factory.django.DjangoModelFactory[ApiKey]):
         api_key = super()._create(model_class, *args, **{**fields, **kwargs})
         api_key.text = new.text  # type: ignore[attr-defined]
         return api_key
+
+
+class InvitationFactory(factory.django.DjangoModelFactory[Invitation]):
+    """`invitation.token` is what stands in the mailed link."""
+
+    class Meta:
+        model = Invitation
+
+    organization = factory.SubFactory(OrganizationFactory)
+    email = factory.Sequence(lambda n: f"invited-{n}@example.com")
+    role = "viewer"
+    invited_by_label = "alice"
+    expires_at = factory.LazyFunction(lambda: timezone.now() + VALID_FOR)
+
+    @classmethod
+    def _create(cls, model_class: type[Invitation], *args: Any, **kwargs: Any) -> Invitation:
+        token = secrets.token_urlsafe(32)
+        invitation = super()._create(model_class, *args, **{"digest": digest_of(token), **kwargs})
+        invitation.token = token  # type: ignore[attr-defined]
+        return invitation
 
 
 class TenantFactory(factory.django.DjangoModelFactory[Any]):

@@ -1,9 +1,10 @@
 from orgs.models import User
 from orgs.services.email_change import email_change_token
 from orgs.services.email_confirmation import token_for
+from orgs.services.invitations import digest_of
 from orgs.services.passwords import reset_token
-from tests.factories import ApiKeyFactory, UserFactory
-from tests.routes import ADMINISTER, ANYBODY, MEMBER, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
+from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
+from tests.routes import ADMINISTER, ANYBODY, MEMBER, OWN, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
 
 api_key = Id(lambda organization: ApiKeyFactory(organization=organization, scopes=["organization:admin"]).pk)
 rotating_key = Id(
@@ -13,7 +14,11 @@ rotating_key = Id(
 )
 named_key = Id(lambda organization: ApiKeyFactory(organization=organization, name="ci").pk)
 GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "no", "store_source_code": "no"}
+INVITATION_TOKEN = "the-link-of-an-invitation"
 CURRENT = "correct horse battery"
+viewer = Id(lambda organization: MembershipFactory(organization=organization, role="viewer").pk, lambda: 999_999_999)
+invitation = Id(lambda organization: InvitationFactory(organization=organization).pk)
+INVITED = {"email": "invited@example.com", "role": "viewer"}
 SOMEBODY = {"email": "somebody@example.com", "password": CURRENT}
 
 
@@ -22,11 +27,20 @@ def somebody(organization: object) -> None:
         UserFactory(email=SOMEBODY["email"])
 
 
+def another_owner(organization: object) -> None:
+    MembershipFactory(organization=organization, role="owner")
+
+
 class ConfirmationToken:
     """Made when the path is, for the person that `somebody` has made."""
 
     def __str__(self) -> str:
         return token_for(User.objects.get(email=SOMEBODY["email"]))
+
+
+def invited(organization: object) -> None:
+    """The link in the table is the same each time, so the invitation is made for it."""
+    InvitationFactory(organization=organization, email="invited@example.com", digest=digest_of(INVITATION_TOKEN))
 
 
 class ResetToken(ConfirmationToken):
@@ -50,6 +64,12 @@ ROUTES = [
     Route("PATCH /api/v1/organizations/me", ADMINISTER, body={"name": "Acme Data"}),
     Route("GET /api/v1/organizations/me/limits", PLAN),
     Route("GET /api/v1/members/", READ_ORGANIZATION),
+    Route("GET /api/v1/members/{pk}", READ_ORGANIZATION, pk=viewer),
+    Route("PATCH /api/v1/members/{pk}", ADMINISTER, pk=viewer, body={"role": "editor"}),
+    Route("DELETE /api/v1/members/{pk}", ADMINISTER, pk=viewer),
+    Route("GET /api/v1/invitations/", ADMINISTER),
+    Route("POST /api/v1/invitations/", ADMINISTER, body=INVITED),
+    Route("DELETE /api/v1/invitations/{pk}", ADMINISTER, pk=invitation),
     Route("GET /api/v1/api-keys/", READ_ORGANIZATION),
     Route("POST /api/v1/api-keys/", ADMINISTER, body={"name": "ci", "scopes": ["organization:admin"]}),
     Route("GET /api/v1/api-keys/{pk}", READ_ORGANIZATION, pk=api_key),
@@ -79,6 +99,9 @@ ROUTES = [
     Route("POST /account/email", SIGNED_IN, body={"current": CURRENT, "email": "moved@example.com"}),
     Route("GET /email/{token}", ANYBODY, **moving),
     Route("POST /email/{token}", ANYBODY, **moving),
+    Route("GET /invitations/{token}", ANYBODY, prepare=invited, token=INVITATION_TOKEN),
+    # Who may join depends on the address: tests/orgs/test_accept_invitation.py.
+    Route("POST /invitations/{token}", ANYBODY, token="made-up", answers=404),
     Route("GET /organizations", SIGNED_IN),
     Route("GET /organizations/new", SIGNED_IN),
     Route("POST /organizations/new", SIGNED_IN, body=new_organization),
@@ -89,6 +112,17 @@ ROUTES = [
     Route("POST /o/{slug}/settings/", ADMINISTER, body=GENERAL),
     Route("POST /o/{slug}/settings/address", ADMINISTER, body={"slug": "acme-data"}),
     Route("GET /o/{slug}/settings/members/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/members/", ADMINISTER, query={"change": viewer}),
+    Route("GET /o/{slug}/settings/members/", ADMINISTER, query={"remove": viewer}),
+    Route("GET /o/{slug}/settings/members/", ADMINISTER, query={"transfer": viewer}),
+    Route("POST /o/{slug}/settings/members/", ADMINISTER, body=INVITED),
+    Route("POST /o/{slug}/settings/members/{pk}/role", ADMINISTER, pk=viewer, body={"role": "editor"}),
+    Route("POST /o/{slug}/settings/members/{pk}/remove", ADMINISTER, pk=viewer),
+    Route("POST /o/{slug}/settings/members/{pk}/transfer", OWN, pk=viewer),
+    Route("POST /o/{slug}/settings/invitations/{pk}/resend", ADMINISTER, pk=invitation),
+    Route("POST /o/{slug}/settings/invitations/{pk}/revoke", ADMINISTER, pk=invitation),
+    Route("GET /o/{slug}/leave/", MEMBER),
+    Route("POST /o/{slug}/leave/", MEMBER, prepare=another_owner),
     Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION),
     Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION, query={"rotate": api_key}),
     Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION, query={"revoke": api_key}),
