@@ -86,7 +86,7 @@ def test_members_are_listed_with_their_roles(api, alice, bob, vera, gary):
         ("bob@acme.example", "editor"),
         ("vera@acme.example", "viewer"),
     ]
-    assert set(rows[0]) == {"email", "name", "role", "is_email_confirmed", "created_at"}
+    assert set(rows[0]) == {"id", "email", "name", "role", "is_email_confirmed", "created_at"}
 
 
 def test_a_list_of_50_members_takes_as_many_queries_as_one_of_1(api, acme, alice, django_assert_num_queries):
