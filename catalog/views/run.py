@@ -14,7 +14,7 @@ from catalog.lineage.reach import current_adjacency
 from catalog.models import CheckResult, EventInbox, FacetUse, Run, RunStatus
 from catalog.views.addresses import page_of
 from catalog.views.check_rows import state_of
-from catalog.views.run_events import event_rows, facet_rows
+from catalog.views.run_events import Sight, event_rows, facet_rows
 from catalog.views.run_rows import LIST_FIELDS, NEWEST_FIRST, RunFilters
 from catalog.views.run_steps import MOST_STEP_RUNS, timeline
 from orgs.permissions import Role, requires
@@ -44,6 +44,8 @@ def run(request: OrganizationRequest, run_id: UUID) -> HttpResponse:
     children = Run.objects.filter(parent_run=found, step__isnull=False).select_related("step", "step__pipeline")
     step_runs = list(children.order_by("occurred_at", "id")[: MOST_STEP_RUNS + 1])
     events = EventInbox.objects.filter(run__in=[found.pk, *(child.pk for child in step_runs)])
+    facets = FacetUse.objects.filter(subject_id=found.pk).select_related("facet")
+    sight = Sight.of(request)
     context = {
         "nav": "runs",
         "run": found,
@@ -53,8 +55,8 @@ def run(request: OrganizationRequest, run_id: UUID) -> HttpResponse:
         "failed_results": [result for result in results if result.state == "failing"],
         "passed_count": sum(result.status == "pass" for result in results),
         "timeline": timeline(found, step_runs, request.GET),
-        "events": event_rows(events.order_by("event_time", "id")[: MOST_EVENTS + 1], MOST_EVENTS),
-        "facets": facet_rows(FacetUse.objects.filter(subject_id=found.pk).select_related("facet").order_by("name")),
+        "events": event_rows(events.order_by("event_time", "id")[: MOST_EVENTS + 1], MOST_EVENTS, sight),
+        "facets": facet_rows(facets.order_by("name"), sight),
         **neighbours(found),
     }
     return render(request, "catalog/run_detail.html", context)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +10,30 @@ from typing import Any
 import orjson
 
 from catalog.models import EventInbox, FacetUse
+from catalog.openlineage.masking import redact_sources
+from catalog.services.lineage_events.inbox import document_of
+from orgs.permissions import Right
+from orgs.requests import OrganizationRequest
 
 MOST_BYTES = 64_000
 BAD = {"FAIL", "ABORT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which code in events a person may see: an organization can keep it to its editors."""
+
+    sql: bool
+    source_code: bool
+
+    @classmethod
+    def of(cls, request: OrganizationRequest) -> Sight:
+        wide_enough = {"all", "editors"} if request.actor.may(Right.WRITE_CATALOG) else {"all"}
+        setting = request.organization.setting
+        return cls(setting("store_sql") in wide_enough, setting("store_source_code") in wide_enough)
+
+    def seen(self, body: Any) -> Any:
+        return redact_sources(body, self.sql, self.source_code) if isinstance(body, dict) else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +50,21 @@ class EventRows:
     is_truncated: bool
 
 
-def event_rows(events: Iterable[EventInbox], most: int) -> EventRows:
+def event_rows(events: Iterable[EventInbox], most: int, sight: Sight) -> EventRows:
     found = list(events)
-    return EventRows([_row(event) for event in found[:most]], len(found) > most)
+    return EventRows([_row(event, sight) for event in found[:most]], len(found) > most)
 
 
-def _row(event: EventInbox) -> EventRow:
-    body = body_of(event)
+def _row(event: EventInbox, sight: Sight) -> EventRow:
+    body = sight.seen(body_of(event))
     return EventRow(event, facet_words(body), pretty(body), event.event_type in BAD)
 
 
 def body_of(event: EventInbox) -> Any:
     """The event as it was stored; None where it can no longer be read."""
     try:
-        return orjson.loads(gzip.decompress(bytes(event.body)))
-    except (OSError, EOFError, zlib.error, orjson.JSONDecodeError):
+        return document_of(bytes(event.body))
+    except (zlib.error, orjson.JSONDecodeError):
         return None
 
 
@@ -70,5 +90,7 @@ class FacetRow:
     is_cut: bool
 
 
-def facet_rows(uses: Iterable[FacetUse]) -> list[FacetRow]:
-    return [FacetRow(use.name, pretty(use.facet.content), use.facet.is_cut) for use in uses]
+def facet_rows(uses: Iterable[FacetUse], sight: Sight) -> list[FacetRow]:
+    by_name = {use.name: use.facet for use in uses}
+    seen = sight.seen({"run": {"facets": {name: facet.content for name, facet in by_name.items()}}})
+    return [FacetRow(name, pretty(content), by_name[name].is_cut) for name, content in seen["run"]["facets"].items()]

@@ -8,10 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.views.run_steps import timeline
+from orgs.models import Organization
 from orgs.tenancy import tenant_scope
 from tests.factories import CheckFactory, CheckResultFactory, StepFactory
 from tests.factories.browsed import HOSTILE, make_flow, make_pipeline, make_run
-from tests.factories.rows import EventInboxFactory
+from tests.factories.rows import EventInboxFactory, FacetFactory, FacetUseFactory
 
 LIST = "/o/acme/runs/"
 
@@ -97,6 +98,27 @@ def test_the_page_shows_steps_and_events(alice_client, acme, pipeline):
     text = alice_client.get(url_of(run)).content.decode()
     assert "extract" in text
     assert "nominalTime" in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_shown_to"),
+    [("all", {"vera", "bob"}), ("editors", {"bob"}), ("no", set())],
+)
+def test_code_in_events_is_shown_to_whom_the_organization_says(
+    vera_client, bob_client, acme, pipeline, choice, is_shown_to
+):
+    Organization.objects.filter(pk=acme.pk).update(settings={"store_sql": choice, "store_source_code": choice})
+    run = make_run(acme, pipeline)
+    facets = {"sql": {"query": "SELECT card_number"}, "sourceCode": {"sourceCode": "import salaries"}}
+    body = gzip.compress(orjson.dumps({"job": {"facets": facets}, "run": {"facets": facets}}))
+    EventInboxFactory(organization=acme, run=run.pk, body=body)
+    for name, content in facets.items():
+        facet = FacetFactory(organization=acme, content=content)
+        FacetUseFactory(organization=acme, facet=facet, subject_kind="run", subject_id=run.pk, name=name)
+    for name, client in (("vera", vera_client), ("bob", bob_client)):
+        text = client.get(url_of(run)).content.decode()
+        counts = text.count("SELECT card_number"), text.count("import salaries")
+        assert counts == ((3, 3) if name in is_shown_to else (0, 0)), name
 
 
 def test_an_event_that_cannot_be_read_any_more_breaks_nothing(alice_client, acme, pipeline):
