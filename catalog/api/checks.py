@@ -17,7 +17,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, called_pipeline
+from catalog.api.queries import Query, called_pipeline, of_pipelines
 from catalog.api.report_fields import CountField, HappenedField, MeasureField
 from catalog.api.run_shapes import (
     CHECK_FIELDS,
@@ -130,7 +130,7 @@ class CheckViewSet(TenantViewSet):
 
     def list(self, request: Request) -> Response:
         query = Query(request.query_params)
-        checks = _of_pipelines(request, query, Check.objects.all())
+        checks = of_pipelines(request, query, Check.objects.existing())
         return paged_checks(self, query, checks)
 
     @extend_schema(
@@ -147,7 +147,7 @@ class CheckViewSet(TenantViewSet):
     @action(detail=False, methods=["get"])
     def results(self, request: Request) -> Response:
         query = Query(request.query_params)
-        results = _filtered(query, _of_pipelines(request, query, CheckResult.objects.all()))
+        results = _filtered(query, of_pipelines(request, query, CheckResult.objects.existing()))
         if status := query.choice("status", tuple(ResultStatus.values)):
             results = results.filter(status=status)
         if check_id := query.text("check_id"):
@@ -229,14 +229,6 @@ def paged_checks(viewset: TenantViewSet, query: Query, checks: Any) -> Response:
     page = viewset.page(checks.values(*CHECK_FIELDS), ["check_id", "id"])
     page.rows[:] = [check_shape(row) for row in page.rows]
     return Response(page.as_dict())
-
-
-def _of_pipelines(request: Request, query: Query, rows: Any) -> Any:
-    if reference := query.text("pipeline"):
-        return rows.filter(pipeline=called_pipeline(request, reference))
-    if namespace := query.text("namespace"):
-        return rows.filter(pipeline__namespace=namespace)
-    return rows
 
 
 def _filtered(query: Query, rows: Any) -> Any:

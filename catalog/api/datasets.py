@@ -155,8 +155,12 @@ def dataset_detail(dataset: Dataset) -> dict[str, Any]:
     links = _links(dataset.pk)
     producers = [link for link in links if link["direction"] == "writes"]
     columns = DatasetColumn.objects.filter(dataset=dataset).order_by("position", "name")
-    checks = Check.objects.filter(dataset=dataset, ended_at=None).order_by("check_id", "id")
-    aliases = DatasetAlias.objects.filter(dataset=dataset).order_by("alias").values_list("alias", flat=True)
+    checks = Check.objects.existing().filter(dataset=dataset, ended_at=None).order_by("check_id", "id")
+    aliases = (
+        DatasetAlias.objects.filter(dataset=dataset, pipeline__deleted_at=None)
+        .order_by("alias")
+        .values_list("alias", flat=True)
+    )
     column_fields = ("name", "type", "description", "tags", "first_seen_at", "ended_at")
     check_fields = (
         "id", "check_id", "pipeline_id", "severity", "last_status", "last_executed_at", "failing_since",

@@ -94,6 +94,15 @@ def called_pipeline(request: Request, reference: str) -> Pipeline:
     return find_pipeline(reference, request.query_params.get("namespace", "default"))
 
 
+def of_pipelines(request: Request, query: Query, rows: Any) -> Any:
+    """Those of the pipeline or the namespace that a list is asked for."""
+    if reference := query.text("pipeline"):
+        return rows.filter(pipeline=called_pipeline(request, reference))
+    if namespace := query.text("namespace"):
+        return rows.filter(pipeline__namespace=namespace)
+    return rows
+
+
 def find_pipeline(reference: str, namespace: str = "default") -> Pipeline:
     found: Any = Pipeline.objects.called(reference, namespace).select_related("current_version").first()
     if found is None:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, as_uuid, called_pipeline
+from catalog.api.queries import Query, as_uuid, called_pipeline, of_pipelines
 from catalog.api.report_fields import (
     CountField,
     HappenedField,
@@ -116,11 +116,7 @@ class RunViewSet(TenantViewSet):
 
     def list(self, request: Request) -> Response:
         query = Query(request.query_params)
-        runs = listed_runs(query)
-        if request.query_params.get("pipeline"):
-            runs = runs.filter(pipeline=called_pipeline(request, request.query_params["pipeline"]))
-        elif namespace := query.text("namespace"):
-            runs = runs.filter(pipeline__namespace=namespace)
+        runs = of_pipelines(request, query, listed_runs(query))
         query.require_valid()
         return paged_runs(self, runs)
 
@@ -171,7 +167,7 @@ class PipelineRunViewSet(TenantViewSet):
 
 def listed_runs(query: Query) -> Any:
     """The runs that the filters of a list ask for: those of pipelines, unless a step or a run is named."""
-    runs = Run.objects.all()
+    runs = Run.objects.existing()
     if run_id := query.text("run_id"):
         runs = runs.called(run_id)
     elif step := query.text("step"):
@@ -198,7 +194,7 @@ def paged_runs(viewset: TenantViewSet, runs: Any) -> Response:
 def found_run(reference: str) -> Any:
     """By its id or its OpenLineage id; of nothing else can it be said which run is meant."""
     uuid = as_uuid(reference)
-    return Run.objects.with_id(uuid).order_by("-created_at") if uuid else Run.objects.none()
+    return Run.objects.existing().with_id(uuid).order_by("-created_at") if uuid else Run.objects.none()
 
 
 def parts_of_run(row: Row) -> dict[str, Any]:

@@ -27,9 +27,13 @@ class ResultStatus(models.TextChoices):
 
 
 class CheckQuerySet(TenantQuerySet["Check"]):
+    def existing(self) -> Self:
+        """Of pipelines that are not deleted."""
+        return self.filter(pipeline__deleted_at=None)
+
     def declared(self) -> Self:
         """Not ended, of a pipeline that is neither archived nor deleted."""
-        return self.filter(ended_at=None, pipeline__archived_at=None, pipeline__deleted_at=None)
+        return self.existing().filter(ended_at=None, pipeline__archived_at=None)
 
     def failing(self) -> Self:
         return self.declared().filter(failing_since__isnull=False)
@@ -83,6 +87,10 @@ _RANKS = {ResultStatus.SKIPPED: 0, ResultStatus.PASS: 1, ResultStatus.ERROR: 2, 
 
 
 class CheckResultQuerySet(TenantQuerySet["CheckResult"]):
+    def existing(self) -> Self:
+        """Of pipelines that are not deleted."""
+        return self.filter(pipeline__deleted_at=None)
+
     def failing(self) -> Self:
         """Of error checks, that failed or could not be run."""
         return self.filter(severity=Severity.ERROR, status__in=FAILING)

@@ -30,6 +30,10 @@ ENDED = (RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.ABORTED, RunStatus.SKIPP
 
 
 class RunQuerySet(TenantQuerySet["Run"]):
+    def existing(self) -> Self:
+        """Of pipelines that are not deleted; the runs of those that are go later, in batches."""
+        return self.filter(pipeline__deleted_at=None)
+
     def of_pipelines(self) -> Self:
         """Runs of pipelines themselves, not of their steps."""
         return self.filter(step=None)

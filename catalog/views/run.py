@@ -27,7 +27,7 @@ MOST_EVENTS = 200
 @require_GET
 def runs(request: OrganizationRequest) -> HttpResponse:
     filters = RunFilters(request.GET)
-    shown = Run.objects.of_pipelines().filter(pipeline__deleted_at=None)
+    shown = Run.objects.existing().of_pipelines()
     page = page_of(request, filters.apply(shown).values(*LIST_FIELDS), NEWEST_FIRST)
     return render(request, "catalog/run_list.html", {"nav": "runs", "filters": filters, "page": page})
 
@@ -64,7 +64,7 @@ def run(request: OrganizationRequest, run_id: UUID) -> HttpResponse:
 
 def run_or_404(run_id: UUID) -> Run:
     related = ("pipeline", "step", "version", "parent_run", "parent_run__pipeline")
-    found = Run.objects.select_related(*related).filter(pk=run_id, pipeline__deleted_at=None).first()
+    found = Run.objects.existing().select_related(*related).filter(pk=run_id).first()
     if found is None:
         raise Http404("There is no such run.")
     return found  # type: ignore[no-any-return]

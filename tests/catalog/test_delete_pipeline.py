@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from catalog.models import Dataset, Pipeline, PipelineJob, Run
+from catalog.models import CheckResult, Dataset, Pipeline, PipelineJob, Run
 from catalog.services.purges import purge_pipelines
 from orgs.due import handler_of
 from orgs.models import AuditEvent, Due
@@ -42,6 +42,17 @@ def test_a_deleted_pipeline_is_hidden_at_once(api, deleted):
     assert api.get(f"{URL}{deleted.pk}").status_code == 404
     assert api.delete(f"{URL}orders_sync").status_code == 404
     assert [row["name"] for row in api.get(f"{URL}?archived=all").json()["results"]] == ["stays"]
+
+
+def test_its_runs_and_checks_are_hidden_with_it(api, acme, deleted):
+    with tenant_scope(acme):
+        run = Run.objects.filter(pipeline=deleted).first()
+        assert CheckResult.objects.filter(pipeline=deleted).exists()
+    listed = [f"/api/v1/{name}" for name in ("runs/", f"runs/?run_id={run.pk}", "checks/", "checks/results")]
+    for url in listed:
+        assert str(deleted.pk) not in api.get(url).content.decode(), url
+    assert api.get(f"/api/v1/runs/{run.pk}").status_code == 404
+    assert api.patch(f"/api/v1/runs/{run.pk}", {"status": "failed"}).status_code == 404
 
 
 def test_its_name_and_its_jobs_are_free_again(api, acme, deleted):

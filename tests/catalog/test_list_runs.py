@@ -96,6 +96,7 @@ def test_a_filter_that_is_not_understood_is_400(api, pipeline, query):
 
 def test_runs_of_a_pipeline_that_is_not_there_are_404(api, globex_api, pipeline):
     assert api.get(f"{URL}?pipeline=nobody").status_code == 404
+    assert api.get(f"{URL}?pipeline=").status_code == 400
     assert api.get("/api/v1/pipelines/nobody/runs/").status_code == 404
     assert globex_api.get(f"/api/v1/pipelines/{pipeline.id}/runs/").status_code == 404
 
