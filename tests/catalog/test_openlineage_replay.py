@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.utils import timezone
 
 from catalog.models import (
@@ -22,7 +22,7 @@ from catalog.models import (
     Run,
     Step,
 )
-from catalog.services.lineage_events import reception
+from catalog.services.lineage_events import reception, replay
 from orgs.models import AuditEvent, Due
 from orgs.services import due_work
 from orgs.services.due_work import run_due_work
@@ -104,6 +104,35 @@ def test_what_waits_too_long_for_a_lock_is_taken_and_applied_by_the_worker(api, 
         assert Run.objects.get().status == "success"
         assert set(EventInbox.objects.values_list("state", "run")) == {("applied", Run.objects.get().id)}
     assert not Due.objects.filter(kind="apply_events").exists()
+
+
+def refusing(error, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(replay, "apply_events", refuse)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_busy_for_the_worker_too_waits_on(api, acme, stuck, monkeypatch, count):
+    api.post(BATCH, [run_event(job=f"j{number}") for number in range(count)])
+    busy = OperationalError("canceling statement due to lock timeout")
+    busy.__cause__ = LockNotAvailable()
+    refusing(busy, monkeypatch)
+    run_due_work()
+    with tenant_scope(acme):
+        assert set(EventInbox.objects.values_list("state", flat=True)) == {"pending"}
+    assert Due.objects.filter(kind="apply_events:claimed").exists()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_the_database_refuses_has_failed_and_is_not_tried_for_ever(api, acme, stuck, monkeypatch, count):
+    api.post(BATCH, [run_event(job=f"j{number}") for number in range(count)])
+    refusing(DataError("out of range"), monkeypatch)
+    run_due_work()
+    with tenant_scope(acme):
+        assert set(EventInbox.objects.values_list("state", flat=True)) == {"failed"}
+    assert not Due.objects.filter(kind__startswith="apply_events").exists()
 
 
 def test_a_pending_event_that_finds_no_room_has_failed_with_its_reason(free_api, free_org, stuck):

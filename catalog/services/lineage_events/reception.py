@@ -26,10 +26,12 @@ from orgs.models import Organization
 from orgs.models.organization import OrganizationStatus
 from orgs.tenancy import tenant_scope
 
-# SQLSTATE: a deadlock, a serialization failure, or a row that somebody else made at the same moment
+# SQLSTATE: a deadlock, a serialization failure; a lock or a statement that takes too long
+BUSY = frozenset({"40P01", "40001", "55P03", "57014"})
+# what is over at once, or a row that somebody else made at the same moment
 REPEATED = frozenset({"40P01", "40001", "23505"})
-# a lock or a statement that takes too long: the worker has more time than a client
-POSTPONED = frozenset({"55P03", "57014", *REPEATED})
+# the worker has more time than a client
+POSTPONED = BUSY | REPEATED
 ATTEMPTS = 3
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from catalog.services.lineage_events.admission import remember_discovered
 from catalog.services.lineage_events.application import apply_events
 from catalog.services.lineage_events.inbox import document_of
 from catalog.services.lineage_events.intake import Received
-from catalog.services.lineage_events.reception import repeated
+from catalog.services.lineage_events.reception import BUSY, repeated, sqlstate
 from dataxpipe.postgres.fields import first_uuid7
 from dataxpipe.problems import Problem
 from orgs import due
@@ -65,12 +65,15 @@ def replay_events(*, organization: Organization, since: datetime.datetime, until
 
 
 def _apply(rows: Sequence[EventInbox], actor: Actor) -> Replayed:
-    """All at once; where the database refuses that, one by one, so that a bad event holds up no other."""
+    """All at once; where the database refuses that, one by one, so that a bad event holds up no other.
+
+    Raises what would not be refused a minute later: no event has failed because others stood in its way.
+    """
     try:
         with transaction.atomic():
             return _apply_together(rows, actor)
-    except DatabaseError:
-        if len(rows) == 1:
+    except DatabaseError as error:
+        if sqlstate(error) in BUSY:
             raise
     total = Replayed()
     for row in rows:
@@ -78,6 +81,8 @@ def _apply(rows: Sequence[EventInbox], actor: Actor) -> Replayed:
             with transaction.atomic():
                 done = _apply_together([row], actor)
         except DatabaseError as error:
+            if sqlstate(error) in BUSY:
+                raise
             _fail({row: f"The database refused it: {type(error).__name__}."})
             done = Replayed(failed=1)
         total.applied += done.applied
