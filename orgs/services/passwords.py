@@ -10,7 +10,9 @@ import datetime
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from procrastinate.contrib.django import app
 
@@ -23,6 +25,7 @@ from orgs.services.account_audit import record_everywhere
 
 SALT = "dataxpipe.password-reset"
 VALID_FOR = datetime.timedelta(hours=1)
+MAILED_AGAIN_AFTER = datetime.timedelta(minutes=2)
 RESET_TASK = "mail_reset_link"
 
 
@@ -50,13 +53,14 @@ def request_reset(*, email: str) -> None:
 
 
 def send_reset_link(*, email: str) -> None:
-    """In the worker. An address without an account gets no mail; raises `MailServerDown`."""
-    user = User.objects.filter(email=email, is_active=True).first()
+    """In the worker. No mail without an account, nor within two minutes of the last; raises `MailServerDown`."""
+    user = _claim(email)
     if user is None:
         return
     link = settings.BASE_URL + reverse("reset_password", kwargs={"token": reset_token(user)})
     context = {"user": user, "link": link}
     if not send_mail("reset_password", to=user.email, subject="Set a new password", context=context):
+        User.objects.filter(pk=user.pk).update(reset_mailed_at=None)
         raise MailServerDown
 
 
@@ -114,6 +118,15 @@ def tell_password_changed(user: User) -> bool:
 def credential_state(user: User) -> str:
     """What mailed links are bound to: a new password or a new address ends them."""
     return salted_hmac(SALT, f"{user.password}\0{user.email}", algorithm="sha256").hexdigest()
+
+
+def _claim(email: str) -> User | None:
+    """One statement decides, so of many who ask at once for an address one mail goes out."""
+    now = timezone.now()
+    rested = Q(reset_mailed_at=None) | Q(reset_mailed_at__lte=now - MAILED_AGAIN_AFTER)
+    if not User.objects.filter(rested, email=email, is_active=True).update(reset_mailed_at=now):
+        return None
+    return User.objects.get(email=email)
 
 
 def _of_state(user: User | None, state: str) -> User:

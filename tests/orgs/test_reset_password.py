@@ -1,11 +1,13 @@
 import datetime
 import json
 import re
+import threading
 
 import pytest
 from django.core import mail, signing
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from orgs import tasks
 from orgs.models import AuditEvent, User
@@ -132,6 +134,45 @@ def test_a_mail_server_that_is_down_is_tried_again(alice, monkeypatch, caplog):
     assert tasks.mail_reset_link.retry_strategy.max_attempts > 1
     assert "could not be sent" in caplog.text
     assert alice.email not in caplog.text
+
+
+def test_an_address_is_mailed_once_in_two_minutes_however_often_one_asks(visitor, alice):
+    for _ in range(5):
+        visitor.post("/reset", {"email": alice.email})
+    work_off()
+    assert len(mail.outbox) == 1
+    User.objects.update(reset_mailed_at=timezone.now() - passwords.MAILED_AGAIN_AFTER)
+    tasks.mail_reset_link(alice.email)
+    assert len(mail.outbox) == 2
+
+
+def test_a_mail_that_could_not_be_sent_does_not_count(alice, monkeypatch):
+    with monkeypatch.context() as down:
+        down.setattr("django.core.mail.EmailMultiAlternatives.send", lambda self: (_ for _ in ()).throw(OSError))
+        with pytest.raises(MailServerDown):
+            tasks.mail_reset_link(alice.email)
+    tasks.mail_reset_link(alice.email)
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_for_one_address_one_is_mailed():
+    person = UserFactory(email="alice@acme.example")
+    barrier = threading.Barrier(4)
+
+    def send():
+        barrier.wait()
+        try:
+            tasks.mail_reset_link(person.email)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(mail.outbox) == 1
 
 
 def test_the_link_proves_the_address(visitor, alice):
