@@ -78,13 +78,6 @@ def require(actor: Actor, right: Right) -> None:
         )
 
 
-def require_namespace(actor: Actor, namespace: str) -> None:
-    """Raises `Forbidden` when the key is bound to namespaces and this is none of them."""
-    allowed = actor.api_key.allowed_namespaces if actor.api_key is not None else []
-    if allowed and namespace not in allowed:
-        raise Forbidden(f"The key may be used in {', '.join(sorted(allowed))} only.", required=namespace)
-
-
 def _needed(right: Right, actor_kind: str) -> str:
     if actor_kind == "api_key":
         return "an owner in the browser" if right is Right.OWN else f"a key with the scope {right.value}"

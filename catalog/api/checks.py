@@ -32,6 +32,7 @@ from catalog.api.run_shapes import (
 from catalog.api.shapes import page_of
 from catalog.models import Check, CheckResult, Pipeline, ResultStatus, Severity
 from catalog.services.checks import ResultReport, record_results
+from catalog.services.key_namespaces import require_namespaces
 from catalog.services.references import (
     DatasetAmbiguous,
     DatasetLookup,
@@ -44,7 +45,7 @@ from catalog.services.run_reports import RunKey
 from dataxpipe.fields import StrictSerializer, TextField, WordField
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.actors import Actor
-from orgs.permissions import Right, require_namespace
+from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet
 
 MAX_RESULTS = 1_000
@@ -211,8 +212,7 @@ def reports_of(given: list[dict[str, Any]], actor: Actor, *, is_many: bool) -> l
             error = FieldError("unknown", "No pipeline of this name or id.", pointer=f"{place}/pipeline_id")
             raise PipelineNotRegistered(reference[0], errors=[error])
     pipelines = [found[reference] for reference in references]
-    for namespace in {pipeline.namespace for pipeline in pipelines}:
-        require_namespace(actor, namespace)
+    require_namespaces(actor, {pipeline.namespace for pipeline in pipelines})
     named = [_dataset_reference(pipeline, one) for pipeline, one in zip(pipelines, given, strict=True)]
     lookup = DatasetLookup(reference for reference in named if reference)
     return [

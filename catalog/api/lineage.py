@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -16,7 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import as_uuid, find_pipeline
+from catalog.api.queries import Query, as_uuid, find_pipeline
 from catalog.lineage.graph import present
 from catalog.lineage.walk import walk
 from catalog.models import ColumnLink, Dataset, DatasetAlias
@@ -129,7 +128,9 @@ class GraphQuery:
         self.depth = self._number("depth", 1, 50, 5)
         self.max_nodes = self._number("max_nodes", 1, 5_000, 500)
         self.with_columns = self._choice("columns", ("true", "false"), "false") == "true"
-        self.at = self._instant("at")
+        query = Query(parameters)
+        self.at = query.instant("at")
+        self.errors += query.errors
         dataset_texts, pipeline_texts = parameters.getlist("dataset"), parameters.getlist("pipeline")
         if not 1 <= len(dataset_texts) + len(pipeline_texts) <= MAX_STARTS:
             self._refuse("dataset", "required", f"Name 1 to {MAX_STARTS} starts with dataset= or pipeline=.")
@@ -152,19 +153,6 @@ class GraphQuery:
             return int(text)
         self._refuse(name, "invalid", f"A whole number from {least} to {most}.")
         return default
-
-    def _instant(self, name: str) -> datetime.datetime | None:
-        text = self.parameters.get(name)
-        if text is None:
-            return None
-        try:
-            instant = parse_datetime(text)
-        except ValueError:
-            instant = None
-        if instant is None or instant.tzinfo is None:
-            self._refuse(name, "invalid", "An RFC 3339 time with an offset, such as 2026-01-31T06:00:00Z.")
-            return None
-        return instant
 
     def _refuse(self, parameter: str, code: str, detail: str) -> None:
         self.errors.append(FieldError(code, detail, parameter=parameter))

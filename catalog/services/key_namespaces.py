@@ -22,6 +22,4 @@ def require_namespaces(actor: Actor, namespaces: Iterable[str]) -> None:
     allowed = actor.api_key.allowed_namespaces if actor.api_key else []
     refused = sorted(set(namespaces).difference(allowed)) if allowed else []
     if refused:
-        raise NamespaceNotAllowed(
-            f"The API key may not change pipelines of the namespace {refused[0]}.", allowed=sorted(allowed)
-        )
+        raise NamespaceNotAllowed(f"The API key may not speak for the namespace {refused[0]}.", allowed=sorted(allowed))

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from catalog.models import Pipeline, PipelineVersion, Run, Step, identity_of
 from catalog.openlineage.states import OPEN, lost_after, state_reported
+from catalog.services.key_namespaces import require_namespaces
 from catalog.services.run_book import MARK_LOST_RUNS, RunBook, apply_runs, lock_pipelines
 from catalog.services.run_reports import RunKey, RunReport
 from dataxpipe.postgres.fields import uuid7
 from dataxpipe.problems import Conflict, FieldError, ValidationFailed
 from orgs import due
 from orgs.actors import Actor
-from orgs.permissions import require_namespace
 
 MAX_ERROR = 10_000
 MARKED_AT_ONCE = 1_000
@@ -61,7 +61,7 @@ def record_run(
     `step` and `parent_run_id` name what appears when it is not known yet; `facts` are those of `RunReport`.
     Raises `ValidationFailed` (times that contradict each other, an unknown version) and `RunIdTaken`.
     """
-    require_namespace(actor, pipeline.namespace)
+    require_namespaces(actor, [pipeline.namespace])
     _require_sound_times(status, started_at, finished_at)
     now = timezone.now()
     report = RunReport(
@@ -84,7 +84,7 @@ def update_run(*, run: Run, actor: Actor, changes: Mapping[str, Any]) -> Run:
     A status given here was reported now, so that it counts over earlier ends; the finish stays unless given.
     Raises `RunEnded` when an ended run is said to run, and `ValidationFailed`.
     """
-    require_namespace(actor, run.pipeline.namespace)
+    require_namespaces(actor, [run.pipeline.namespace])
     lock_pipelines([run.pipeline_id])
     book = RunBook(Run.objects.filter(id=run.id).select_related("pipeline"))
     corrected = book.runs[run.id]

@@ -287,7 +287,8 @@ def test_more_than_a_thousand_results_are_refused(api, pipeline):
 
 def test_posting_needs_the_ingest_scope_and_its_namespace(acme, pipeline):
     assert api_of(acme, scopes=["catalog:read"]).post(URL, result()).status_code == 403
-    assert api_of(acme, allowed_namespaces=["airflow"]).post(URL, result()).status_code == 403
+    refusal = api_of(acme, allowed_namespaces=["airflow"]).post(URL, result())
+    assert (refusal.status_code, refusal.json()["type"]) == (403, "/problems/namespace-not-allowed")
 
 
 @pytest.mark.parametrize(

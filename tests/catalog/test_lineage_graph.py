@@ -121,6 +121,12 @@ def test_a_past_instant_shows_the_links_of_then(api, chain, acme):
     assert names(api.get(f"{URL}?pipeline=orders_sync&at={then}")) == ["old_source", "orders_sync"]
 
 
+def test_the_instant_is_answered_in_utc(api, chain):
+    answer = api.get(f"{URL}?pipeline=orders_sync&at=2026-01-01T00:00:00%2B02:00").json()
+    assert answer["at"] == "2025-12-31T22:00:00Z"
+    assert api.get(f"{URL}?pipeline=orders_sync&at=0001-01-01T00:00:00%2B14:00").status_code == 400
+
+
 def test_an_ambiguous_dataset_is_a_conflict_with_the_candidates(api, acme):
     for namespace in ("postgres://a:5432", "postgres://b:5432"):
         DatasetFactory(organization=acme, namespace=namespace, name="orders")

@@ -163,7 +163,8 @@ def test_a_run_keeps_the_version_it_began_with(api, pipeline, acme):
 def test_reporting_needs_the_ingest_scope_and_its_namespace(acme, pipeline):
     assert api_of(acme, scopes=["catalog:read"]).post("/api/v1/runs/", report()).status_code == 403
     bound = api_of(acme, scopes=["ingest:write"], allowed_namespaces=["airflow"])
-    assert bound.post("/api/v1/runs/", report()).status_code == 403
+    refusal = bound.post("/api/v1/runs/", report())
+    assert (refusal.status_code, refusal.json()["type"]) == (403, "/problems/namespace-not-allowed")
     assert count(acme) == 0
 
 
