@@ -20,6 +20,7 @@ SETTINGS_PAGES = [
     SettingsPage("settings", "General"),
     SettingsPage("members", "Members"),
     SettingsPage("api_keys", "API keys"),
+    SettingsPage("plan", "Plan", Role.VIEWER),
     SettingsPage("audit_log", "Audit log"),
 ]
 

@@ -34,5 +34,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/api-keys/<pk>/rotate", api_keys.rotate_api_key, name="rotate_api_key"),
     path("o/<slug>/settings/api-keys/<pk>/end-overlap", api_keys.end_key_overlap, name="end_key_overlap"),
     path("o/<slug>/settings/api-keys/<pk>/revoke", api_keys.revoke_api_key, name="revoke_api_key"),
+    path("o/<slug>/settings/billing/", settings.plan, name="plan"),
     path("o/<slug>/settings/audit/", settings.audit_log, name="audit_log"),
 ]

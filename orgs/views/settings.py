@@ -12,6 +12,7 @@ from orgs.audit import Action
 from orgs.forms.organizations import OrganizationForm, SlugForm
 from orgs.models import AuditEvent
 from orgs.permissions import Role, requires
+from orgs.plans import PLANS, limit_of, used_now
 from orgs.requests import OrganizationRequest
 from orgs.services.audit import verify_chain
 from orgs.services.email_confirmation import EmailNotConfirmed, require_confirmed_email
@@ -60,6 +61,17 @@ def _general_page(request: OrganizationRequest, form: OrganizationForm, slug_for
     status = 400 if form.errors or slug_form.errors else 200
     context = {"nav": "settings", "form": form, "slug_form": slug_form}
     return render(request, "orgs/settings.html", context, status=status)
+
+
+@requires(Role.VIEWER)
+@require_safe
+def plan(request: OrganizationRequest) -> HttpResponse:
+    """What is in use and what each plan allows: where a refusal for want of room leads."""
+    usage = [
+        {"label": resource.capitalize(), "used": used, "limit": limit_of(request.organization, resource)}
+        for resource, used in used_now().items()
+    ]
+    return render(request, "orgs/plan.html", {"nav": "settings", "usage": usage, "plans": list(PLANS.values())})
 
 
 @requires(Role.ADMIN)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from catalog.views.run_steps import timeline
 from orgs.models import Organization
@@ -43,6 +44,17 @@ def test_no_run_yet_says_where_runs_come_from(alice_client):
 def test_every_status_has_a_sentence(alice_client, acme, pipeline, status):
     text = alice_client.get(url_of(make_run(acme, pipeline, status))).content.decode()
     assert 'aria-label="Cause"' in text
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [("success", "Succeeded."), ("failed", "Failed, without an error text."), ("aborted", "Aborted.")],
+)
+def test_a_run_that_was_reported_once_has_no_duration_to_tell(alice_client, acme, pipeline, status, sentence):
+    run = make_run(acme, pipeline, status, started_at=None, duration_seconds=None)
+    text = alice_client.get(url_of(run)).content.decode()
+    cause = text[text.index('aria-label="Cause"') :].partition("</p>")[0]
+    assert " ".join(strip_tags(cause).split()).endswith(sentence)
 
 
 def test_a_failed_check_is_the_cause_and_the_last_green_run_is_near(alice_client, acme, pipeline):

@@ -33,7 +33,7 @@ def make_run(
     if status not in {"running", "queued"}:
         times["finished_at"] = started_at + datetime.timedelta(seconds=90)
         fields.setdefault("duration_seconds", 90.0)
-    return _RunFactory(organization=organization, pipeline=pipeline, status=status, **times, **fields)
+    return _RunFactory(organization=organization, pipeline=pipeline, status=status, **(times | fields))
 
 
 def make_flow(organization: Any, *names: str, **fields: Any) -> list[Pipeline]:
