@@ -39,7 +39,7 @@ from tests.bench.shape import ENVIRONMENTS, OWNERS, TAGS, Shape, make_shape
 CHUNK = 5_000
 DATASET_NAMESPACE = "postgres://warehouse:5432"
 STATES = ("success",) * 17 + ("failed", "failed", "aborted")
-UNBOUNDED = {"requests_per_minute": 10**8, "events_per_minute": 10**8, "pipelines": 10**8}
+UNBOUNDED = {"requests_per_minute": 10**8, "events_per_minute": 10**8}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from catalog.openlineage.names import JobKey
 from catalog.services.statements import insert_rows
 from dataxpipe.postgres.fields import uuid7
 from dataxpipe.problems import Forbidden, PlanLimitReached, Problem
-from orgs.plans import require_room
+from orgs.plans import limit_of, require_room
 from orgs.tenancy import current_organization
 
 _DISCOVERED = {
@@ -41,7 +41,7 @@ class PipelineNotAdmitted(Forbidden):
 def refused_pipelines(new: Sequence[JobKey], *, freed: int = 0) -> dict[JobKey, Problem]:
     """Of pipelines that would come to be, those that may not, and why; the first named come in first.
 
-    Locks the organization's row. `freed`: how many observed pipelines disappear for them.
+    Locks the organization's row where its plan has a limit. `freed`: how many observed pipelines disappear for them.
     """
     if not new:
         return {}
@@ -51,6 +51,8 @@ def refused_pipelines(new: Sequence[JobKey], *, freed: int = 0) -> dict[JobKey, 
     refused: dict[JobKey, Problem] = {
         key: PipelineNotAdmitted(f"{key.name} was set to be ignored.") for key in new if key in ignored
     }
+    if limit_of(current_organization(), "pipelines") is None:
+        return refused  # without a limit nothing is counted, and nobody waits for another's batch
     wanted = [key for key in new if key not in ignored]
     try:
         require_room("pipelines", adding=max(0, len(wanted) - freed))
