@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import orjson
+from django.db import connection
 from django.db.models import Min
 from django.utils import timezone
 
@@ -39,6 +40,7 @@ from orgs.actors import Actor
 
 SEEDER = Actor.system("demo data")
 CHUNK = 2_000
+FRESH_PLANS_AFTER = 10_000
 EARLIER_VERSIONS = 2
 
 
@@ -171,11 +173,21 @@ def _save(histories: Iterable[History]) -> None:
         runs += history.runs
         step_runs += history.step_runs
         results += history.results
-    Run.objects.bulk_create(runs, batch_size=CHUNK)
+    for start in range(0, len(runs), FRESH_PLANS_AFTER):
+        _plan_anew()
+        Run.objects.bulk_create(runs[start : start + FRESH_PLANS_AFTER], batch_size=CHUNK)
+    _plan_anew()
     Run.objects.bulk_create(step_runs, batch_size=CHUNK)
+    _plan_anew()
     CheckResult.objects.bulk_create(results, batch_size=CHUNK)
     latest = [history.runs[-1] for history in histories if history.runs]
     EventInbox.objects.bulk_create([event for run in latest for event in _events(run)], batch_size=CHUNK)
+
+
+def _plan_anew() -> None:
+    """Foreign keys are checked by plans the session keeps; made while the tables were empty, they read all of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
 
 
 def _events(run: Run) -> Iterable[EventInbox]:
