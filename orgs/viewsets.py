@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from orgs.models import Organization
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
+
+logger = logging.getLogger(__name__)
 
 
 class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
@@ -126,9 +129,12 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         api_key = self._authenticated.api_key if self._authenticated else None
         if api_key is None:
             return
-        note_use(api_key)
-        for caller in self._callers or [self._caller()]:
-            record_use(api_key=api_key, caller=caller)
+        try:
+            note_use(api_key)
+            for caller in self._callers or [self._caller()]:
+                record_use(api_key=api_key, caller=caller)
+        except Error:
+            logger.exception("a use of the key %s was not counted", api_key.pk)  # what it was used for is done
 
     def _caller(self, namespace: str = "", root_name: str = "", producer: str = "") -> Caller:
         agent = self.request.headers.get("User-Agent", "").partition(" ")[0]

@@ -1,9 +1,10 @@
 import datetime
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from orgs import tasks
+from orgs import tasks, viewsets
 from orgs.models import ApiKeyUse
 from orgs.services import key_uses
 from orgs.services.key_uses import Caller, flush_uses, record_use
@@ -84,3 +85,11 @@ def test_every_request_tells_the_client_and_its_address(api):
     api.get("/api/v1/organizations/me", headers={"User-Agent": "curl/8.5 (linux)"})
     use = ApiKeyUse.objects.get(api_key=api.api_key)
     assert (use.producer, use.ip_address) == ("curl/8.5", "127.0.0.1")
+
+
+def test_a_use_that_cannot_be_counted_does_not_turn_what_was_done_into_a_failure(api, monkeypatch):
+    def fail(**kwargs):
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(viewsets, "record_use", fail)
+    assert api.get("/api/v1/organizations/me").status_code == 200
