@@ -8,11 +8,12 @@ import pytest
 from django.db import connections
 
 from catalog.models import Dataset, EventInbox, LineageLink, Pipeline, Run, Step
+from catalog.services.lineage_events import descriptions
 from orgs.models import Organization
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 from tests.factories import OrganizationFactory, PipelineFactory
-from tests.factories.openlineage import airflow_task_event, dataset, run_event, run_id
+from tests.factories.openlineage import airflow_task_event, dataset, facet, job_event, run_event, run_id
 
 LINEAGE, BATCH = "/api/v1/lineage", "/api/v1/lineage/batch"
 THREADS = 6
@@ -88,3 +89,33 @@ def test_new_pipelines_never_exceed_the_plan(organization):
     assert sorted(statuses) == [201] * 2 + [403] * (THREADS - 2)
     with tenant_scope(organization):
         assert Pipeline.objects.counted().count() == 3
+
+
+def test_a_job_event_does_not_overwrite_what_a_person_says_meanwhile(organization, monkeypatch):
+    client, other = api_of(organization), api_of(organization)
+    client.post(LINEAGE, run_event("COMPLETE"))
+    with tenant_scope(organization):
+        url = f"/api/v1/pipelines/{Pipeline.objects.get().pk}"
+    people = []
+
+    def patch():
+        try:
+            people.append(other.patch(url, {"owners": ["ada@acme.example"]}).status_code)
+        finally:
+            connections.close_all()
+
+    person = threading.Thread(target=patch)
+    describe = descriptions._describe_pipeline
+
+    def describe_slowly(*args):
+        person.start()
+        person.join(0.5)
+        describe(*args)
+
+    monkeypatch.setattr(descriptions, "_describe_pipeline", describe_slowly)
+    event = job_event(ownership=facet(owners=[{"name": "team-data", "type": "OWNER"}]))
+    assert client.post(LINEAGE, event).status_code == 201
+    person.join()
+    assert people == [200]
+    owners = [owner["name"] for owner in client.get(url).json()["owners"]]
+    assert owners == ["ada@acme.example", "team-data"]

@@ -82,7 +82,8 @@ def _describe_pipelines(told: Mapping[UUID, Facets], dags: Mapping[UUID, Dag]) -
     if not ids:
         return
     changed = []
-    for pipeline in Pipeline.objects.filter(id__in=ids).order_by("id"):
+    # Those of runs are locked already; a job alone must not overwrite what a person says at the same moment.
+    for pipeline in Pipeline.objects.filter(id__in=ids).order_by("id").select_for_update(no_key=True):
         before = _stated(pipeline)
         _describe_pipeline(pipeline, told.get(pipeline.id, {}), dags.get(pipeline.id))
         if _stated(pipeline) != before:
