@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from tests.factories import CheckFactory, DatasetFactory
 from tests.factories.browsed import HOSTILE, make_full_pipeline, make_pipeline, make_run
@@ -89,3 +90,16 @@ def test_every_entry_of_the_navigation_leads_somewhere_and_knows_where_it_is(ali
     assert response.status_code == 200
     side = text[text.index('aria-label="Main"') :]
     assert side.index(f'href="/o/acme/{place}" aria-current="page"') > 0
+
+
+@pytest.mark.parametrize(
+    ("failing", "sentence"),
+    [
+        (1, "1 of 1 pipeline needs attention, 1 of them fails now."),
+        (2, "2 of 2 pipelines need attention, 2 of them fail now."),
+    ],
+)
+def test_the_sentence_counts(alice_client, acme, failing, sentence):
+    for number in range(failing):
+        make_pipeline(acme, f"broken_{number}", health="failing", health_since=timezone.now())
+    assert sentence in strip_tags(alice_client.get(URL).content.decode())
