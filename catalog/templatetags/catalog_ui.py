@@ -121,7 +121,7 @@ def register_command() -> SafeString:
     """The command that registers a first pipeline at this server, to copy."""
     return code_box(
         f"""curl -X POST {settings.BASE_URL}/api/v1/pipelines/ \\
-  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -H "X-API-KEY: $DXP_KEY" -H "Content-Type: application/json" \\
   -d '{{"name": "orders_sync", "description": "Sync orders", "owner": "team@example.com",
        "environment": "production", "schedule": "0 6 * * *", "tags": ["ecommerce"]}}'"""
     )
@@ -133,7 +133,7 @@ def run_command(pipeline: Any) -> SafeString:
     body = json.dumps({"pipeline_id": str(pipeline.pk), "status": "success"})
     return code_box(
         f"""curl -X POST {settings.BASE_URL}/api/v1/runs/ \\
-  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -H "X-API-KEY: $DXP_KEY" -H "Content-Type: application/json" \\
   -d '{body}'"""
     )
 
@@ -167,7 +167,7 @@ def connection_command() -> SafeString:
     """The command that makes a first connection, to copy."""
     return code_box(
         f"""curl -X POST {settings.BASE_URL}/api/v1/connections/ \\
-  -H "X-API-KEY: $DATAXPIPE_API_KEY" -H "Content-Type: application/json" \\
+  -H "X-API-KEY: $DXP_KEY" -H "Content-Type: application/json" \\
   -d '{{"id": "pg-raw", "type": "postgres", "config": {{"host": "db.example.com", "database": "shop"}}}}'"""
     )
 

@@ -181,3 +181,8 @@ def test_the_tags_work_in_a_template() -> None:
     html = Template(source).render(Context({"runs": [RunMark("success", 5)], "results": [ResultMark("pass")]}))
     assert "h-late" in html
     assert html.count("<svg") == 3
+
+
+@pytest.mark.parametrize("command", ["register_command", "connection_command"])
+def test_commands_take_the_key_from_where_the_start_page_puts_it(command: str) -> None:
+    assert "X-API-KEY: $DXP_KEY&quot;" in getattr(catalog_ui, command)()
