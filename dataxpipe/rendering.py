@@ -62,12 +62,17 @@ def problem_of(exception: Exception) -> Problem | None:
         case exceptions.MethodNotAllowed():
             return problems.MethodNotAllowed(str(exception.detail))
         case exceptions.NotAcceptable():
-            return problems.NotAcceptable()
+            return problems.NotAcceptable(_offered(exception))
         case exceptions.UnsupportedMediaType():
             return problems.UnsupportedMediaType(str(exception.detail))
         case Error():
             return problem_of_database(exception)
     return None
+
+
+def _offered(exception: exceptions.NotAcceptable) -> str | None:
+    types = dict.fromkeys(renderer.media_type for renderer in exception.available_renderers or [])
+    return f"This address answers in {' or '.join(types)}. Name it in Accept, or leave Accept out." if types else None
 
 
 def _validation_failed(errors: list[FieldError]) -> Problem:
