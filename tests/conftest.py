@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -14,6 +15,10 @@ from orgs.models import ApiKey, Organization, User
 from orgs.services import key_uses
 from orgs.tenancy import is_scope_open
 from tests.factories import ApiKeyFactory, MembershipFactory, OrganizationFactory, UserFactory
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
