@@ -257,7 +257,3 @@ LOGGING = {
 # Jobs
 
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 2, "delete_jobs": "successful"}
-
-# Rate limiting
-
-RATE_LIMIT_ENABLED = env.bool("DATAXPIPE_RATE_LIMIT_ENABLED", default=True)
