@@ -151,6 +151,9 @@ class PipelineViewSet(TenantViewSet):
         "batch": Right.WRITE_CATALOG,
         "partial_update": Right.WRITE_CATALOG,
         "destroy": Right.ADMINISTER,
+        "retrieve_batch": Right.READ_CATALOG,
+        "update_batch": Right.WRITE_CATALOG,
+        "destroy_batch": Right.ADMINISTER,
     }
     parameters: ClassVar[dict[str, set[str]]] = {
         "list": {
@@ -161,6 +164,9 @@ class PipelineViewSet(TenantViewSet):
         "retrieve": {"namespace"},
         "partial_update": {"namespace"},
         "destroy": {"namespace"},
+        "retrieve_batch": {"namespace"},
+        "update_batch": {"namespace"},
+        "destroy_batch": {"namespace"},
     }  # fmt: skip
 
     def right(self) -> Right:
@@ -211,6 +217,28 @@ class PipelineViewSet(TenantViewSet):
         is_new = any(registration.is_new_version for registration in registrations) and not dry_run
         results = [registration_shape(registration, dry_run=dry_run) for registration in registrations]
         return Response({"results": results}, status=201 if is_new else 200)
+
+    # A pipeline may be called like this path; only POST is taken.
+
+    @extend_schema(operation_id="pipelines_batch_retrieve", parameters=[NAMESPACE], responses=PipelineSerializer)
+    @batch.mapping.get
+    def retrieve_batch(self, request: Request) -> Response:
+        return self.retrieve(request, "batch")
+
+    @extend_schema(
+        operation_id="pipelines_batch_partial_update",
+        parameters=[NAMESPACE],
+        request=PipelineChanges,
+        responses=PipelineSerializer,
+    )
+    @batch.mapping.patch
+    def update_batch(self, request: Request) -> Response:
+        return self.partial_update(request, "batch")
+
+    @extend_schema(operation_id="pipelines_batch_destroy", parameters=[NAMESPACE], responses={202: None})
+    @batch.mapping.delete
+    def destroy_batch(self, request: Request) -> Response:
+        return self.destroy(request, "batch")
 
     def partial_update(self, request: Request, pk: str) -> Response:
         changes = PipelineChanges(data=request.data)

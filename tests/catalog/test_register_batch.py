@@ -37,6 +37,15 @@ def test_a_batch_registers_all_of_them(api, acme):
         assert AuditEvent.objects.filter(action="pipeline.registered").count() == 2
 
 
+def test_a_pipeline_called_batch_is_reached_by_its_name(api):
+    api.post("/api/v1/pipelines/", small_spec("batch"))
+    assert api.get(URL).json()["name"] == "batch"
+    assert api.get(URL + "/?namespace=other").status_code == 404
+    assert api.patch(URL, {"archived": True}).json()["archived_at"]
+    assert api.delete(URL).status_code == 202
+    assert api.get(URL).status_code == 404
+
+
 def test_a_batch_again_changes_nothing(api):
     api.post(URL, [small_spec("one"), small_spec("two")])
     response = api.post(URL, [small_spec("one"), small_spec("two")])

@@ -15,6 +15,10 @@ alias = Id(lambda organization: DatasetAliasFactory(organization=organization).a
 run_id = Id(lambda organization: RunFactory(organization=organization).id)
 
 
+def pipeline_called_batch(organization):
+    PipelineFactory(organization=organization, name="batch")
+
+
 def free_name(factory_class, field: str) -> Id:
     """A name that acme may still take, though globex has it."""
 
@@ -40,6 +44,9 @@ ROUTES = [
     Route("POST /api/v1/pipelines/", WRITE_CATALOG, body=spec(free_name(PipelineFactory, "name"))),
     Route("POST /api/v1/pipelines/", PLAN, query={"dry_run": "true"}, body=spec()),
     Route("POST /api/v1/pipelines/batch", WRITE_CATALOG, body=[spec()]),
+    Route("GET /api/v1/pipelines/batch", READ_CATALOG, prepare=pipeline_called_batch),
+    Route("PATCH /api/v1/pipelines/batch", WRITE_CATALOG, body={"archived": True}, prepare=pipeline_called_batch),
+    Route("DELETE /api/v1/pipelines/batch", ADMINISTER, prepare=pipeline_called_batch),
     Route("GET /api/v1/pipelines/{name}", READ_CATALOG, name=pipeline_id),
     Route("GET /api/v1/pipelines/{name}", READ_CATALOG, name=pipeline_name),
     Route("PATCH /api/v1/pipelines/{name}", WRITE_CATALOG, name=pipeline_id, body={"archived": True}),
