@@ -29,7 +29,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     """Runs each action inside the scope of the credential's organization.
 
     `rights` names the right of every action, `parameters` the query parameters it knows. Any answer from 400
-    on rolls the transaction back. Without `has_scope` the services open what scopes they need.
+    on rolls the transaction back. Without `has_scope` the services open what scopes they need; `unscoped_actions`
+    open their own, so that they can be repeated in another.
     """
 
     parser_classes = [StrictJsonParser]
@@ -38,6 +39,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     rights: ClassVar[dict[str, Right]] = {}
     parameters: ClassVar[dict[str, set[str]]] = {}
     paged_actions: ClassVar[set[str]] = {"list"}
+    unscoped_actions: ClassVar[set[str]] = set()
     has_scope: ClassVar[bool] = True
 
     _scope: ExitStack
@@ -60,7 +62,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             raise MethodNotAllowed(f"{request.method} is not offered here.")
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
-        if self.has_scope:
+        if self.has_scope and self.action not in self.unscoped_actions:
             self._scope.enter_context(tenant_scope(self.organization))
 
     def perform_authentication(self, request: Request) -> None:

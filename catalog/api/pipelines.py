@@ -32,11 +32,13 @@ from catalog.services.pipelines import (
     unarchive_pipeline,
     update_pipeline,
 )
+from catalog.services.repetition import repeated
 from catalog.spec.schedule import ScheduleError, normalized, zones
 from dataxpipe.fields import FlagField, StrictSerializer, TextField
 from dataxpipe.parsing import StrictSpecParser, YamlMediaType
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.permissions import Right
+from orgs.tenancy import tenant_scope
 from orgs.viewsets import TenantViewSet
 
 MAX_BATCH = 500
@@ -169,6 +171,9 @@ class PipelineViewSet(TenantViewSet):
         "destroy_batch": {"namespace"},
     }  # fmt: skip
 
+    # An event may make the same pipeline at the same moment.
+    unscoped_actions: ClassVar[set[str]] = {"create", "batch"}
+
     def right(self) -> Right:
         is_dry_run = self.action in ("create", "batch") and self.request.query_params.get("dry_run") == "true"
         return Right.PLAN if is_dry_run else super().right()
@@ -191,32 +196,43 @@ class PipelineViewSet(TenantViewSet):
         query = Query(request.query_params)
         dry_run, change_environment = query.flag("dry_run"), query.flag("change_environment")
         query.require_valid()
-        registration = register_pipeline(
-            document=request.data,
-            actor=self.actor,
-            namespace=request.query_params.get("namespace"),
-            if_current=request.query_params.get("if_current"),
-            change_environment=change_environment,
-            dry_run=dry_run,
-        )
-        status = 201 if registration.is_new_version and not dry_run else 200
-        return Response(registration_shape(registration, dry_run=dry_run), status=status)
+
+        def register() -> Response:
+            with tenant_scope(self.organization):
+                registration = register_pipeline(
+                    document=request.data,
+                    actor=self.actor,
+                    namespace=request.query_params.get("namespace"),
+                    if_current=request.query_params.get("if_current"),
+                    change_environment=change_environment,
+                    dry_run=dry_run,
+                )
+                status = 201 if registration.is_new_version and not dry_run else 200
+                return Response(registration_shape(registration, dry_run=dry_run), status=status)
+
+        return repeated(register)
 
     @action(detail=False, methods=["post"])
     def batch(self, request: Request) -> Response:
         query = Query(request.query_params)
         dry_run, change_environment = query.flag("dry_run"), query.flag("change_environment")
         query.require_valid()
-        registrations = register_pipelines(
-            documents=batch_of_specs(request.data),
-            actor=self.actor,
-            namespace=request.query_params.get("namespace"),
-            change_environment=change_environment,
-            dry_run=dry_run,
-        )
-        is_new = any(registration.is_new_version for registration in registrations) and not dry_run
-        results = [registration_shape(registration, dry_run=dry_run) for registration in registrations]
-        return Response({"results": results}, status=201 if is_new else 200)
+        documents = batch_of_specs(request.data)
+
+        def register() -> Response:
+            with tenant_scope(self.organization):
+                registrations = register_pipelines(
+                    documents=documents,
+                    actor=self.actor,
+                    namespace=request.query_params.get("namespace"),
+                    change_environment=change_environment,
+                    dry_run=dry_run,
+                )
+                is_new = any(registration.is_new_version for registration in registrations) and not dry_run
+                results = [registration_shape(registration, dry_run=dry_run) for registration in registrations]
+                return Response({"results": results}, status=201 if is_new else 200)
+
+        return repeated(register)
 
     # A pipeline may be called like this path; only POST is taken.
 

@@ -8,12 +8,14 @@ import pytest
 from django.db import connections
 
 from catalog.models import Dataset, EventInbox, LineageLink, Pipeline, Run, Step
+from catalog.services import pipelines
 from catalog.services.lineage_events import descriptions
 from orgs.models import Organization
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 from tests.factories import OrganizationFactory, PipelineFactory
 from tests.factories.openlineage import airflow_task_event, dataset, facet, job_event, run_event, run_id
+from tests.factories.specs import small_spec
 
 LINEAGE, BATCH = "/api/v1/lineage", "/api/v1/lineage/batch"
 THREADS = 6
@@ -119,3 +121,32 @@ def test_a_job_event_does_not_overwrite_what_a_person_says_meanwhile(organizatio
     assert people == [200]
     owners = [owner["name"] for owner in client.get(url).json()["owners"]]
     assert owners == ["ada@acme.example", "team-data"]
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_a_pipeline_that_an_event_makes_while_it_is_registered_is_registered(organization, monkeypatch, is_batch):
+    client, other = api_of(organization), api_of(organization)
+    spec, statuses = small_spec("orders_sync"), []
+    write = pipelines.write_current
+
+    def send_event():
+        try:
+            event = run_event(job="orders_sync")
+            event["job"]["namespace"] = "default"
+            statuses.append(other.post(LINEAGE, event).status_code)
+        finally:
+            connections.close_all()
+
+    def write_late(*args):
+        if not statuses:
+            sender = threading.Thread(target=send_event)
+            sender.start()
+            sender.join()
+        write(*args)
+
+    monkeypatch.setattr(pipelines, "write_current", write_late)
+    path, body = ("/api/v1/pipelines/batch", [spec]) if is_batch else ("/api/v1/pipelines/", spec)
+    response = client.post(path, body)
+    assert (statuses, response.status_code) == ([201], 201), response.content
+    with tenant_scope(organization):
+        assert Pipeline.objects.get().current_version is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, DataError, IntegrityError
@@ -18,6 +18,7 @@ from catalog.services.lineage_events.admission import remember_discovered
 from catalog.services.lineage_events.application import Applied, apply_events
 from catalog.services.lineage_events.intake import Policy, Received, Refusal, read_events, read_one
 from catalog.services.lineage_events.leaks import note_leaks
+from catalog.services.repetition import REPEATED, repeated, sqlstate
 from dataxpipe.problems import ValidationFailed
 from dataxpipe.rendering import problem_of_database
 from orgs import due
@@ -28,12 +29,8 @@ from orgs.tenancy import tenant_scope
 
 # SQLSTATE: a deadlock, a serialization failure; a lock or a statement that takes too long
 BUSY = frozenset({"40P01", "40001", "55P03", "57014"})
-# what is over at once, or a row that somebody else made at the same moment
-REPEATED = frozenset({"40P01", "40001", "23505"})
 # the worker has more time than a client
 POSTPONED = BUSY | REPEATED
-ATTEMPTS = 3
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -144,21 +141,6 @@ def _remember(discovered: Mapping[JobKey, Sequence[datetime.datetime]], organiza
             remember_discovered(discovered)
 
     repeated(remember)
-
-
-def repeated(work: Callable[[], T]) -> T:
-    """Does `work`, which opens a scope of its own, again where others got in its way."""
-    for _ in range(1, ATTEMPTS):
-        try:
-            return work()
-        except DatabaseError as error:
-            if sqlstate(error) not in REPEATED:
-                raise
-    return work()
-
-
-def sqlstate(error: DatabaseError) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""
 
 
 def _key_id(actor: Actor) -> UUID | None:

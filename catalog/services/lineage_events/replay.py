@@ -15,7 +15,8 @@ from catalog.services.lineage_events.admission import remember_discovered
 from catalog.services.lineage_events.application import apply_events
 from catalog.services.lineage_events.inbox import document_of
 from catalog.services.lineage_events.intake import Received
-from catalog.services.lineage_events.reception import BUSY, repeated, sqlstate
+from catalog.services.lineage_events.reception import BUSY
+from catalog.services.repetition import repeated, sqlstate
 from dataxpipe.postgres.fields import first_uuid7
 from dataxpipe.problems import Problem
 from orgs import due
