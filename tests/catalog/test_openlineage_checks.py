@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+
 from catalog.models import Check, CheckResult, Pipeline, Run
 from orgs.tenancy import tenant_scope
-from tests.factories.openlineage import dataset, facet, run_event
+from tests.factories.openlineage import dataset, facet, parent, run_event, run_id
 
 LINEAGE = "/api/v1/lineage"
 
@@ -97,3 +99,18 @@ def test_results_move_with_their_runs(api, acme):
     with tenant_scope(acme):
         result = CheckResult.objects.select_related("pipeline", "check_rule__pipeline").get()
         assert (result.pipeline.name, result.check_rule.pipeline.name) == ("dag", "dag")
+
+
+def test_a_run_that_moves_takes_along_what_its_results_say_of_the_check(api, acme):
+    api.post(LINEAGE, checked(True, at="2026-03-02T06:00:00Z", run=run_id("stays")))
+    api.post(LINEAGE, checked(False, at="2026-03-02T06:05:00Z", run=run_id("moves")))
+    learnt = {"parent": parent("nightly", run_id("nightly"))}
+    api.post(LINEAGE, run_event("START", at="2026-03-02T06:04:00Z", run=run_id("moves"), run_facets=learnt))
+    with tenant_scope(acme):
+        found = Check.objects.order_by("pipeline__name").values_list("pipeline__name", "last_status", "failing_since")
+        fails_since = datetime.datetime(2026, 3, 2, 6, 5, tzinfo=datetime.UTC)
+        assert list(found) == [("nightly", "fail", fails_since), ("orders_sync", "pass", None)]
+        assert list(CheckResult.objects.order_by("executed_at").values_list("check_rule__pipeline__name")) == [
+            ("orders_sync",),
+            ("nightly",),
+        ]

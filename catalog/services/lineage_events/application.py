@@ -76,7 +76,8 @@ class _Application:
         self.where.specs = self.shelf.specs
         self.places = self.where.places()
         self.placed = {index: self.places[name] for index, name in self.names.items()}
-        if any(tells_results(one.event) for one in runs):  # type: ignore[arg-type]
+        is_moving = any(place.stored and place.has_moved for place in self.places.values())
+        if is_moving or any(tells_results(one.event) for one in runs):  # type: ignore[arg-type]
             lock_at_risk()
         admitted = self._admit(runs)
         self._make_room(admitted)

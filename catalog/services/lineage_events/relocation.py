@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from catalog.models import Check, CheckResult
+from catalog.services.at_risk import refresh_checks
 from catalog.services.health import refresh_health
 from catalog.services.lineage_events.descriptions import Subjects, describe
 from catalog.services.lineage_events.facets import carried_by, copy_uses
@@ -96,14 +97,22 @@ def _copy_column_links(spots: Mapping[Spot, Spot]) -> None:
 def _move_results(moves: Sequence[Move]) -> None:
     """What checks found in these runs is about checks of their pipeline."""
     targets = {move.run_id: move.target.pipeline_id for move in moves if move.source[0] != move.target[0]}
-    results = list(CheckResult.objects.filter(run_id__in=targets).select_related("check_rule"))
-    checks: dict[tuple[UUID, bytes], Check] = {}
+    results = list(CheckResult.objects.filter(run_id__in=targets).select_related("check_rule").order_by("id"))
+    if not results:
+        return
+    found: dict[tuple[UUID, bytes], UUID] = {}
     for result in results:
-        pipeline_id, check = targets[result.run_id], result.check_rule
-        key = (pipeline_id, bytes(check.identity))
-        if key not in checks:
-            checks[key] = _check_at(pipeline_id, check)
-        CheckResult.objects.filter(id=result.id).update(check_rule_id=checks[key].id, pipeline_id=pipeline_id)
+        key = (targets[result.run_id], bytes(result.check_rule.identity))
+        if key not in found:
+            found[key] = _check_at(key[0], result.check_rule).id
+    places = [(targets[result.run_id], bytes(result.check_rule.identity)) for result in results]
+    execute(
+        _MOVE_RESULTS,
+        results=[result.id for result in results],
+        pipelines=[pipeline_id for pipeline_id, _ in places],
+        checks=[found[place] for place in places],
+    )
+    refresh_checks({result.check_rule_id for result in results} | set(found.values()))
 
 
 def _check_at(pipeline_id: UUID, check: Check) -> Check:
@@ -117,9 +126,6 @@ def _check_at(pipeline_id: UUID, check: Check) -> Check:
             "column": check.column,
             "severity": check.severity,
             "origin": check.origin,
-            "last_status": check.last_status,
-            "last_executed_at": check.last_executed_at,
-            "failing_since": check.failing_since,
         },
     )
     return found
@@ -165,6 +171,11 @@ _AT_SPOT = """
 _MOVE_RUNS = """
     UPDATE catalog_run r SET pipeline_id = new.pipeline_id, step_id = new.step_id
     FROM unnest(%(runs)s::uuid[], %(pipelines)s::uuid[], %(steps)s::uuid[]) AS new (id, pipeline_id, step_id)
+    WHERE r.organization_id = %(organization)s AND r.id = new.id
+"""
+_MOVE_RESULTS = """
+    UPDATE catalog_checkresult r SET check_rule_id = new.check_id, pipeline_id = new.pipeline_id
+    FROM unnest(%(results)s::uuid[], %(checks)s::uuid[], %(pipelines)s::uuid[]) AS new (id, check_id, pipeline_id)
     WHERE r.organization_id = %(organization)s AND r.id = new.id
 """
 _COPY_LINKS = f"""
