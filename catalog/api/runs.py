@@ -30,11 +30,13 @@ from catalog.api.run_shapes import (
 from catalog.api.shapes import page_of
 from catalog.models import CheckResult, EventInbox, Run, RunStatus
 from catalog.services.references import PipelineNotRegistered, find_pipelines
+from catalog.services.repetition import repeated
 from catalog.services.runs import record_run, update_run
 from dataxpipe.fields import StrictSerializer, TextField, WholeNumberField, WordField
 from dataxpipe.problems import FieldError, NotFound
 from orgs.idempotency import idempotent
 from orgs.permissions import Right
+from orgs.tenancy import tenant_scope
 from orgs.viewsets import TenantViewSet
 
 REPORTED = [status for status in RunStatus.values if status != RunStatus.LOST]
@@ -109,10 +111,18 @@ class RunViewSet(TenantViewSet):
     }
     parameters: ClassVar[dict[str, set[str]]] = {"list": {"pipeline", "namespace", *PARAMETERS}}
 
+    # What others got in the way of is repeated.
+    unscoped_actions: ClassVar[set[str]] = {"create"}
+
     def create(self, request: Request) -> Response:
         # The run_id is the natural key of a report; only without one does Idempotency-Key count.
         has_key = isinstance(request.data, dict) and request.data.get("run_id") is not None
-        return self._record(request) if has_key else self._record_once(request)
+
+        def record() -> Response:
+            with tenant_scope(self.organization):
+                return self._record(request) if has_key else self._record_once(request)
+
+        return repeated(record)
 
     def list(self, request: Request) -> Response:
         query = Query(request.query_params)
