@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from catalog.models import LineageLink, Pipeline, Run, Step
+from orgs.models import AuditEvent
 from orgs.tenancy import tenant_scope
-from tests.factories.openlineage import airflow_dag_event, airflow_task_event, dataset
+from tests.factories.openlineage import airflow_dag_event, airflow_task_event, dataset, parent, run_event, run_id
 
 DAGS = ("orders_sync", "orders_report", "orders_export")
 BETWEEN = [dataset("postgres://db:5432", f"shop.public.{name}") for name in ("raw", "orders", "report", "export")]
@@ -81,3 +82,26 @@ def test_the_order_of_arrival_makes_no_difference(api, acme, expected):
 def test_a_batch_makes_the_same_of_them(api, acme, expected):
     assert api.post("/api/v1/lineage/batch", three_dags()[::-1]).status_code == 204
     assert catalog_of(acme) == expected
+
+
+def test_a_pipeline_that_loses_its_last_run_to_another_disappears_on_record(api, acme):
+    api.post("/api/v1/lineage", run_event(job="dag.load"))
+    api.post(
+        "/api/v1/lineage", run_event("COMPLETE", job="dag.load", run_facets={"parent": parent("dag", run_id("dag"))})
+    )
+    with tenant_scope(acme):
+        assert [pipeline.name for pipeline in Pipeline.objects.existing()] == ["dag"]
+        event = AuditEvent.objects.get(action="pipeline.deleted")
+        assert (event.target_label, event.before["name"]) == ("dag.load", "dag.load")
+        assert event.after == {"reason": "its runs belong to other pipelines"}
+
+
+def test_a_pipeline_that_a_person_gave_owners_stays_without_runs(api, acme):
+    api.post("/api/v1/lineage", run_event(job="dag.load"))
+    assert api.patch("/api/v1/pipelines/dag.load?namespace=airflow-prod", {"owners": ["alice"]}).status_code == 200
+    api.post(
+        "/api/v1/lineage", run_event("COMPLETE", job="dag.load", run_facets={"parent": parent("dag", run_id("dag"))})
+    )
+    with tenant_scope(acme):
+        assert sorted(pipeline.name for pipeline in Pipeline.objects.existing()) == ["dag", "dag.load"]
+        assert not AuditEvent.objects.filter(action="pipeline.deleted").exists()

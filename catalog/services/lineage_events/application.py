@@ -133,7 +133,7 @@ class _Application:
             if place.stored and place.has_moved and place.attribution.pipeline in self.shelf.pipelines:
                 source = Spot(place.stored.pipeline_id, place.stored.step_id)
                 moves.append(Move(place.stored.id, source, self._spot(place.attribution)))
-        relocate(moves)
+        relocate(moves, self.actor)
         certain = {self._place(one).attribution for one in admitted}
         settle_pipelines(self.shelf, {found.pipeline for found in certain if not found.is_provisional})
 

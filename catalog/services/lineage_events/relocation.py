@@ -1,7 +1,7 @@
 """Moving runs whose pipeline was only guessed, once a parent is learnt: with their links, facets and check results.
 
-A place that no run is left at keeps no observed links; a pipeline that only events made, and that no run is left at,
-disappears: with the events in another order it would not have come to be.
+A place that no run is left at keeps no observed links; a pipeline that only events made, that nobody gave owners and
+that no run is left at, disappears: with the events in another order it would not have come to be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from catalog.models import Check, CheckResult
+from catalog.models import Check, CheckResult, Pipeline
 from catalog.services.at_risk import refresh_checks
 from catalog.services.health import refresh_health
 from catalog.services.lineage_events.descriptions import Subjects, describe
@@ -21,6 +21,8 @@ from catalog.services.lineage_version import lineage_changed
 from catalog.services.pipelines import PURGE_PIPELINES
 from catalog.services.statements import execute, fetch
 from orgs import due
+from orgs.actors import Actor
+from orgs.audit import Action, record_all
 
 
 class Spot(NamedTuple):
@@ -42,7 +44,7 @@ class Move:
     target: Spot
 
 
-def relocate(moves: Sequence[Move]) -> None:
+def relocate(moves: Sequence[Move], actor: Actor) -> None:
     if not moves:
         return
     spots = {move.source: move.target for move in moves}
@@ -57,7 +59,7 @@ def relocate(moves: Sequence[Move]) -> None:
     _copy_facets(spots)
     _move_results(moves)
     _clear([source for source in spots if source not in _taken(spots)])
-    vacated = _vacate({source.pipeline_id for source in spots})
+    vacated = _vacate({source.pipeline_id for source in spots}, actor)
     lineage_changed()
     refresh_health({spot.pipeline_id for pair in spots.items() for spot in pair} - vacated)
 
@@ -144,11 +146,17 @@ def _clear(spots: Sequence[Spot]) -> None:
     execute(_CLEAR_STEPS, steps=[spot.step_id for spot in spots if spot.step_id])
 
 
-def _vacate(pipeline_ids: set[UUID]) -> set[UUID]:
-    vacated = {row[0] for row in fetch(_VACATE, pipelines=sorted(pipeline_ids))}
+def _vacate(pipeline_ids: set[UUID], actor: Actor) -> set[UUID]:
+    ids = [row[0] for row in fetch(_VACATE, pipelines=sorted(pipeline_ids))]
+    vacated = list(Pipeline.objects.filter(id__in=ids).order_by("id"))
     if vacated:
+        record_all(actor, [(Action.PIPELINE_DELETED, row, "", _names(row), {"reason": _REASON}) for row in vacated])
         due.mark(PURGE_PIPELINES)
-    return vacated
+    return set(ids)
+
+
+def _names(pipeline: Pipeline) -> dict[str, str]:
+    return {"namespace": pipeline.namespace, "name": pipeline.name}
 
 
 def _columns(spots: Mapping[Spot, Spot]) -> dict[str, list[UUID | None]]:
@@ -160,6 +168,13 @@ def _columns(spots: Mapping[Spot, Spot]) -> dict[str, list[UUID | None]]:
     }
 
 
+_REASON = "its runs belong to other pipelines"
+# No spec describes it and nobody owns it by a person's word.
+_UNTOUCHED = """
+    p.origin = 'openlineage' AND p.current_version_id IS NULL AND p.deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM jsonb_array_elements(p.owners) AS given (entry)
+                        WHERE given.entry ->> 'origin' IN ('person', 'spec'))
+"""
 _SPOTS = """
     unnest(%(old_pipelines)s::uuid[], %(old_steps)s::uuid[], %(new_pipelines)s::uuid[], %(new_steps)s::uuid[])
         AS spot (old_pipeline, old_step, new_pipeline, new_step)
@@ -212,17 +227,16 @@ _CLEAR_LINKS = f"""
 _CLEAR_STEPS = """
     UPDATE catalog_step SET ended_at = now() WHERE organization_id = %(organization)s AND id = ANY(%(steps)s)
 """
-_WOULD_BE_VACATED = """
+_WOULD_BE_VACATED = f"""
     SELECT p.id FROM catalog_pipeline p
-    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.origin = 'openlineage'
-        AND p.deleted_at IS NULL AND p.archived_at IS NULL
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND {_UNTOUCHED}
+        AND p.archived_at IS NULL
         AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s
                         AND r.pipeline_id = p.id AND r.id <> ALL(%(runs)s))
-"""
-_VACATE = """
+"""  # noqa: S608
+_VACATE = f"""
     UPDATE catalog_pipeline p SET deleted_at = now()
-    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND p.origin = 'openlineage'
-        AND p.deleted_at IS NULL
+    WHERE p.organization_id = %(organization)s AND p.id = ANY(%(pipelines)s) AND {_UNTOUCHED}
         AND NOT EXISTS (SELECT FROM catalog_run r WHERE r.organization_id = %(organization)s AND r.pipeline_id = p.id)
     RETURNING p.id
-"""
+"""  # noqa: S608
