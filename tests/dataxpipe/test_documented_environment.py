@@ -8,9 +8,17 @@ READ = re.compile(r"""(?:env(?:\.\w+)?|required_in_production|environ\.get)\(\s*
 NOT_OURS = {"DJANGO_SETTINGS_MODULE", "PATH"}
 
 
+COMMAND_LINE = ROOT / "dataxpipe" / "command_line"
+
+
+def variables_in(paths) -> set[str]:
+    return {name for path in paths for name in READ.findall(path.read_text())} - NOT_OURS
+
+
 def variables_read() -> set[str]:
-    sources = [path for app in ("dataxpipe", "orgs", "catalog", "billing") for path in (ROOT / app).rglob("*.py")]
-    return {name for path in sources for name in READ.findall(path.read_text())} - NOT_OURS
+    """By the server; the command line runs elsewhere."""
+    sources = {path for app in ("dataxpipe", "orgs", "catalog", "billing") for path in (ROOT / app).rglob("*.py")}
+    return variables_in(sources - set(COMMAND_LINE.rglob("*.py")))
 
 
 def test_operations_describes_every_variable():
@@ -22,3 +30,8 @@ def test_the_example_has_every_variable_an_operator_sets():
     example = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert variables_read() - example == {"DATAXPIPE_EMBEDDED_DURABLE"}
     assert example - variables_read() == set()
+
+
+def test_the_page_about_ci_describes_the_variables_of_the_command_line():
+    described = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", (ROOT / "docs" / "ci.md").read_text()))
+    assert variables_in(COMMAND_LINE.rglob("*.py")) == described
