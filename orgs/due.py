@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable
 from functools import partial
 
+from django.db import connection
 from django.utils import timezone
 
 from orgs.models import Due
@@ -18,6 +19,13 @@ from orgs.tenancy import before_scope_exit, current_organization
 SEAL_AUDIT = "seal_audit"
 APPLY_EVENTS = "apply_events"
 FORGET_IDEMPOTENCY = "forget_idempotency"
+KEY_WARNINGS = "key_warnings"
+
+BRING_FORWARD = """
+    INSERT INTO orgs_due (organization_id, kind, due_at) VALUES (%s, %s, %s)
+    ON CONFLICT ON CONSTRAINT due_once_per_kind
+    DO UPDATE SET due_at = excluded.due_at WHERE orgs_due.due_at > excluded.due_at
+"""
 
 
 Handler = Callable[[], object]
@@ -37,6 +45,16 @@ def handler_of(kind: str) -> Handler | None:
 def mark(kind: str, *, after: datetime.timedelta = datetime.timedelta()) -> None:
     """The worker does `kind` for the bound organization once `after` has passed; marks of one kind are one."""
     before_scope_exit(f"due:{kind}", partial(_insert, kind, after))
+
+
+def mark_at(kind: str, moment: datetime.datetime) -> None:
+    """The worker does `kind` at this moment at the latest: an earlier mark stays, a later one moves forward."""
+    before_scope_exit(f"due:{kind}:{moment.isoformat()}", partial(_bring_forward, kind, moment))
+
+
+def _bring_forward(kind: str, moment: datetime.datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(BRING_FORWARD, [current_organization().pk, kind, moment])
 
 
 def _insert(kind: str, after: datetime.timedelta) -> None:

@@ -12,6 +12,7 @@ from procrastinate.contrib.django import app
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
 from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
+from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 
 # The sixth field is seconds.
@@ -59,3 +60,10 @@ async def forget_old_jobs(context: JobContext, timestamp: int) -> None:
 @app.task(name=RESET_TASK, retry=RetryStrategy(max_attempts=4, exponential_wait=15, retry_exceptions=[MailServerDown]))
 def mail_reset_link(email: str) -> None:
     send_reset_link(email=email)
+
+
+@app.task(
+    name=WARNING_TASK, retry=RetryStrategy(max_attempts=8, exponential_wait=15, retry_exceptions=[MailServerDown])
+)
+def mail_key_warning(organization: int, person: int, days_by_key: dict[str, int]) -> None:
+    mail_warning(organization_id=organization, person_id=person, days_by_key=days_by_key)

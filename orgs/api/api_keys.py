@@ -12,12 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dataxpipe.fields import InstantField, StrictSerializer, TextField, WholeNumberField, WordField
-from dataxpipe.problems import NotFound
+from dataxpipe.problems import FieldError, NotFound, ValidationFailed
 from orgs.idempotency import idempotent
 from orgs.models import ApiKey
 from orgs.permissions import PRESETS, SCOPES, Right
 from orgs.services import api_keys
 from orgs.services.api_keys import IssuedKey, Limits
+from orgs.services.key_flags import FLAGS, flagged
 from orgs.viewsets import TenantViewSet
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -35,6 +36,8 @@ class ApiKeySerializer(serializers.Serializer[Any]):
     namespace_map = serializers.DictField(child=serializers.CharField())
     status = serializers.ChoiceField(choices=["active", "rotating", "expired", "revoked"])
     created_by = serializers.CharField()
+    has_creator_left = serializers.BooleanField(help_text="made by a person who is no member any more")
+    is_over_age = serializers.BooleanField(help_text="lives longer than the setting max_key_age_days allows")
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
@@ -67,7 +70,8 @@ class Rotation(StrictSerializer):
     overlap_seconds = WholeNumberField(required=False, min_value=0, max_value=30 * 24 * 3600)
 
 
-def key_as_dict(api_key: ApiKey) -> dict[str, Any]:
+def key_as_dict(api_key: Any, max_age: datetime.timedelta | None) -> dict[str, Any]:
+    """`api_key` comes from a queryset `with_creator_left()`; `max_age` is the organization's."""
     return {
         "id": api_key.pk,
         "name": api_key.name,
@@ -78,6 +82,8 @@ def key_as_dict(api_key: ApiKey) -> dict[str, Any]:
         "namespace_map": api_key.namespace_map,
         "status": api_key.status,
         "created_by": api_key.created_by_label,
+        "has_creator_left": api_key.has_creator_left,
+        "is_over_age": api_key.is_over_age(max_age),
         "created_at": api_key.created_at,
         "expires_at": api_key.expires_at,
         "last_used_at": api_key.last_used_at,
@@ -96,16 +102,25 @@ class ApiKeyViewSet(TenantViewSet):
         "end_overlap": Right.ADMINISTER,
         "destroy": Right.ADMINISTER,
     }
+    parameters: ClassVar[dict[str, set[str]]] = {"list": {"flag"}}
 
-    @extend_schema(responses=ApiKeySerializer(many=True))
+    @extend_schema(
+        responses=ApiKeySerializer(many=True),
+        parameters=[OpenApiParameter("flag", str, enum=FLAGS)],
+    )
     def list(self, request: Request) -> Response:
-        """Every key that was ever made, the newest first."""
-        page = self.page(self.organization.api_keys.all(), ["-created_at", "-id"])
-        return Response(page.as_dict() | {"results": [key_as_dict(api_key) for api_key in page.rows]})
+        """Every key that was ever made, the newest first; `flag` picks usable keys that ask for an admin's eye."""
+        flag = request.query_params.get("flag")
+        if flag is not None and flag not in FLAGS:
+            error = FieldError("invalid", f"One of {', '.join(FLAGS)}.", parameter="flag")
+            raise ValidationFailed("The flag is not known.", errors=[error])
+        queryset = flagged(self.organization, flag).with_creator_left()
+        page = self.page(queryset, ["-created_at", "-id"])
+        return Response(page.as_dict() | {"results": [self._as_dict(api_key) for api_key in page.rows]})
 
     @extend_schema(responses=ApiKeySerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(key_as_dict(self._key(pk)))
+        return Response(self._as_dict(self._key(pk)))
 
     @extend_schema(
         request=NewApiKey,
@@ -122,7 +137,7 @@ class ApiKeyViewSet(TenantViewSet):
         scopes = PRESETS[preset] if preset else tuple(dict.fromkeys(fields.pop("scopes")))
         limits = Limits(scopes=scopes, **fields)
         issued = api_keys.create_api_key(name=name, limits=limits, actor=self.actor)
-        return issued_answer(issued)
+        return self._issued(issued)
 
     @extend_schema(
         request=Rotation,
@@ -138,13 +153,14 @@ class ApiKeyViewSet(TenantViewSet):
         seconds = rotation.validated_data.get("overlap_seconds")
         overlap = api_keys.DEFAULT_OVERLAP if seconds is None else datetime.timedelta(seconds=seconds)
         issued = api_keys.rotate_api_key(api_key=self._key(pk), actor=self.actor, overlap=overlap)
-        return issued_answer(issued)
+        return self._issued(issued)
 
     @extend_schema(request=None, responses=ApiKeySerializer)
     @action(detail=True, methods=["post"], url_path="end-overlap")
     def end_overlap(self, request: Request, pk: str) -> Response:
         """The old key of a rotation stops now."""
-        return Response(key_as_dict(api_keys.end_overlap(api_key=self._key(pk), actor=self.actor)))
+        api_keys.end_overlap(api_key=self._key(pk), actor=self.actor)
+        return Response(self._as_dict(self._key(pk)))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -158,11 +174,13 @@ class ApiKeyViewSet(TenantViewSet):
         return response
 
     def _key(self, pk: str) -> ApiKey:
-        api_key = self.organization.api_keys.named(pk).first()
+        api_key = self.organization.api_keys.with_creator_left().named(pk).first()
         if api_key is None:
             raise NotFound("No key of this organization has this id.")
         return api_key
 
+    def _issued(self, issued: IssuedKey) -> Response:
+        return Response(self._as_dict(self._key(str(issued.api_key.pk))) | {"key": issued.text}, status=201)
 
-def issued_answer(issued: IssuedKey) -> Response:
-    return Response(key_as_dict(issued.api_key) | {"key": issued.text}, status=201)
+    def _as_dict(self, api_key: ApiKey) -> dict[str, Any]:
+        return key_as_dict(api_key, self.organization.max_key_age)

@@ -18,7 +18,7 @@ PRESET_CHOICES = [
     ("full", "Full: everything a key may do"),
     (CUSTOM, "Choose the scopes"),
 ]
-LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "365 days"), ("", "never")]
+LIFETIME_DAYS = (30, 90, 180, 365)
 OVERLAPS = [
     (0, "Not at all", "stops at once"),
     (DAY, "24 hours", ""),
@@ -40,7 +40,15 @@ class NewKeyForm(forms.Form):
         help_text="Only with “Choose the scopes”.",
         widget=forms.CheckboxSelectMultiple,
     )
-    lifetime = forms.ChoiceField(label="Expires after", choices=LIFETIMES, initial="365", required=False)
+    lifetime = forms.ChoiceField(label="Expires after", initial="365", required=False)
+
+    def __init__(self, *args: Any, max_age: datetime.timedelta | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lifetime: Any = self.fields["lifetime"]
+        allowed = [days for days in LIFETIME_DAYS if max_age is None or days <= max_age.days]
+        lifetime.choices = [(str(days), f"{days} days") for days in allowed] + ([] if max_age else [("", "never")])
+        lifetime.initial = str(allowed[-1])
+        lifetime.required = max_age is not None
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -12,11 +12,20 @@ WORDS = {
     "editors": "editors, admins and owners",
     "no": "nobody: it is not stored",
     "registered": "registered pipelines only",
+    "unlimited": "as long as they like",
+    "30": "30 days",
+    "90": "90 days",
+    "180": "180 days",
+    "365": "365 days",
 }
 LABELS = {
     "ingest_admission": ("Events may bring", "Whether an OpenLineage event of an unknown job makes a pipeline."),
     "store_sql": ("SQL texts are shown to", "SQL that events carry in their facets."),
     "store_source_code": ("Source code is shown to", "Source code that events carry in their facets."),
+    "max_key_age_days": (
+        "API keys live",
+        "New keys and successors end within this time. Longer ones go on and are listed until they are rotated.",
+    ),
 }
 
 

@@ -6,9 +6,11 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from dataxpipe.postgres.fields import UUID7Key
+from orgs.models.membership import Membership
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -23,6 +25,21 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             return self.filter(pk=uuid.UUID(text))
         except ValueError:
             return self.filter(pk=uuid.UUID(int=0))
+
+    def with_creator_left(self) -> ApiKeyQuerySet:
+        """With `has_creator_left`: the person who made the key is no member any more, or has no account."""
+        return self.annotate(has_creator_left=_creator_has_left())
+
+    def left_behind(self) -> ApiKeyQuerySet:
+        """Still usable, made by a person who is no member any more."""
+        return self.usable().filter(_creator_has_left())
+
+    def over_age(self, max_age: datetime.timedelta | None) -> ApiKeyQuerySet:
+        """Still usable and made for longer than keys may live; the old key of a rotation has its end already."""
+        if max_age is None:
+            return self.none()
+        is_longer = Q(expires_at=None) | Q(expires_at__gt=F("created_at") + max_age)
+        return self.usable().filter(is_longer, successor=None)
 
 
 class ApiKey(models.Model):
@@ -42,10 +59,13 @@ class ApiKey(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     created_by_label = models.CharField(max_length=254)
+    created_by_kind = models.CharField(max_length=10, blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # How many days before its end the last warning was mailed.
+    warned_days = models.PositiveSmallIntegerField(null=True, blank=True)
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="predecessors")
 
     objects = ApiKeyQuerySet.as_manager()
@@ -76,6 +96,17 @@ class ApiKey(models.Model):
     @property
     def is_usable(self) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+    def is_over_age(self, max_age: datetime.timedelta | None) -> bool:
+        """As the queryset's `over_age`."""
+        if max_age is None or self.successor_id is not None or not self.is_usable:
+            return False
+        return self.expires_at is None or self.expires_at > self.created_at + max_age
+
+
+def _creator_has_left() -> Q:
+    members = Membership.objects.filter(organization=OuterRef("organization"), user=OuterRef("created_by"))
+    return Q(~Exists(members), created_by_kind="person")
 
 
 class ApiKeyUse(models.Model):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import re
 
 from django.core.exceptions import ValidationError
@@ -35,6 +36,7 @@ SETTINGS = {
     "ingest_admission": ("all", "registered"),
     "store_sql": ("all", "editors", "no"),
     "store_source_code": ("all", "editors", "no"),
+    "max_key_age_days": ("unlimited", "30", "90", "180", "365"),
 }
 
 
@@ -79,6 +81,12 @@ class Organization(models.Model):
         """The organization's choice for one of `SETTINGS`."""
         value: str = self.settings.get(name, SETTINGS[name][0])
         return value
+
+    @property
+    def max_key_age(self) -> datetime.timedelta | None:
+        """How long an API key may live; None is without limit."""
+        days = self.setting("max_key_age_days")
+        return None if days == "unlimited" else datetime.timedelta(days=int(days))
 
     def get_absolute_url(self) -> str:
         return reverse("overview", kwargs={"slug": self.slug})

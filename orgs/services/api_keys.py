@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
@@ -20,11 +20,14 @@ from orgs.actors import Actor
 from orgs.audit import Action
 from orgs.models import ApiKey, AuditEvent, User
 from orgs.permissions import SCOPES
+from orgs.services.key_warnings import mark_warnings
 from orgs.tenancy import current_organization, tenant_scope
 
 DEFAULT_OVERLAP = datetime.timedelta(hours=24)
 LONGEST_OVERLAP = datetime.timedelta(days=30)
 REUSE_REPORTED_EVERY = datetime.timedelta(hours=1)
+# "In 90 days", said by a client whose clock is ahead.
+CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
 
 
 class KeyHasEnded(Conflict):
@@ -72,6 +75,7 @@ class IssuedKey:
 
 def create_api_key(*, name: str, limits: Limits, actor: Actor, created_by: User | None = None) -> IssuedKey:
     """Raises `ValidationFailed`, and `KeyTooWide` when a key asks for more than it has itself."""
+    limits = within_maximum_age(limits)
     _require_sound(limits)
     _require_not_wider(limits, actor)
     issued = _issue(name, limits, actor, created_by)
@@ -88,8 +92,8 @@ def rotate_api_key(
 ) -> IssuedKey:
     """A successor with the same name and limits; the old key works on for the overlap, 0 to 30 days.
 
-    A key that had an end gets a successor with the same span of life. Raises `KeyHasEnded`,
-    `KeyAlreadyRotated`, `KeyTooWide`, `ValidationFailed`.
+    A key that had an end gets a successor with the same span of life, within the organization's maximum.
+    Raises `KeyHasEnded`, `KeyAlreadyRotated`, `KeyTooWide`, `ValidationFailed`.
     """
     if not datetime.timedelta() <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(
@@ -108,7 +112,10 @@ def rotate_api_key(
     ends_at = now + overlap
     api_key.successor = issued.api_key
     api_key.expires_at = min(api_key.expires_at, ends_at) if api_key.expires_at else ends_at
-    api_key.save(update_fields=["successor", "expires_at"])
+    if not overlap:
+        api_key.warned_days = 0
+    api_key.save(update_fields=["successor", "expires_at", "warned_days"])
+    mark_warnings(api_key)
     after = {"successor": str(issued.api_key.pk), "successor_key": issued.api_key.hint}
     after["overlap_ends_at"] = api_key.expires_at.isoformat()
     audit.record(Action.API_KEY_ROTATED, actor, target=api_key, after=after)
@@ -121,8 +128,8 @@ def end_overlap(*, api_key: ApiKey, actor: Actor) -> ApiKey:
     if not api_key.is_rotating:
         raise KeyNotRotating(f"{api_key} has no overlap that could be ended.")
     before = {"overlap_ends_at": api_key.expires_at.isoformat() if api_key.expires_at else None}
-    api_key.expires_at = timezone.now()
-    api_key.save(update_fields=["expires_at"])
+    api_key.expires_at, api_key.warned_days = timezone.now(), 0
+    api_key.save(update_fields=["expires_at", "warned_days"])
     audit.record(Action.API_KEY_OVERLAP_ENDED, actor, target=api_key, before=before)
     return api_key
 
@@ -169,14 +176,33 @@ def _issue(name: str, limits: Limits, actor: Actor, created_by: User | None) -> 
         expires_at=limits.expires_at,
         created_by=created_by,
         created_by_label=actor.label,
+        created_by_kind=actor.kind,
     )
+    mark_warnings(api_key)
     return IssuedKey(api_key, new.text)
 
 
+def within_maximum_age(limits: Limits) -> Limits:
+    """With the organization's latest end where none was given; raises `ValidationFailed` for a later one."""
+    max_age = current_organization().max_key_age
+    if max_age is None:
+        return limits
+    latest = timezone.now() + max_age
+    if limits.expires_at is None:
+        return replace(limits, expires_at=latest)
+    if limits.expires_at > latest + CLOCK_TOLERANCE:
+        detail = f"Keys of this organization live at most {max_age.days} days: end before {latest:%Y-%m-%dT%H:%MZ}."
+        raise ValidationFailed(detail, errors=[FieldError("over_age", detail, pointer="/expires_at")])
+    return limits
+
+
 def _limits_of_successor(api_key: ApiKey, now: datetime.datetime) -> Limits:
+    max_age = current_organization().max_key_age
+    spans = [api_key.expires_at - api_key.created_at] if api_key.expires_at else []
+    spans += [max_age] if max_age else []
     return Limits(
         scopes=api_key.scopes,
-        expires_at=now + (api_key.expires_at - api_key.created_at) if api_key.expires_at else None,
+        expires_at=now + min(spans) if spans else None,
         allowed_cidrs=api_key.allowed_cidrs,
         allowed_namespaces=api_key.allowed_namespaces,
         namespace_map=api_key.namespace_map,

@@ -6,6 +6,8 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
+from orgs.permissions import Role
+from orgs.services.key_flags import count_flagged
 from orgs.settings_pages import SETTINGS_PAGES
 
 register = template.Library()
@@ -22,6 +24,15 @@ def settings_tabs(context: template.Context, current: str) -> dict[str, Any]:
             if actor.role.rank >= page.role.rank
         ]
     }
+
+
+@register.inclusion_tag("orgs/_key_alerts.html", takes_context=True)
+def key_alerts(context: template.Context) -> dict[str, Any]:
+    """A banner for admins while usable keys were made by people who left, or live longer than allowed."""
+    actor, organization = context["actor"], context["organization"]
+    if actor.role is None or actor.role.rank < Role.ADMIN.rank:
+        return {}
+    return {"organization": organization, "counts": count_flagged(organization)}
 
 
 @register.filter

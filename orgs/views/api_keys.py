@@ -24,6 +24,7 @@ from orgs.permissions import Role, requires
 from orgs.requests import OrganizationRequest
 from orgs.services import api_keys as keys
 from orgs.services.key_callers import recent_callers, starts_after
+from orgs.services.key_flags import FLAGS, flagged
 
 NEW_FOR = datetime.timedelta(days=7)
 SOON = datetime.timedelta(days=14)
@@ -32,15 +33,21 @@ KEY_ACTIONS = [action.value for action in Action if action.value.startswith("api
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    api_key: ApiKey
+    api_key: Any
     last_use: ApiKeyUse | None
+    is_over_age: bool
+
+    @property
+    def has_creator_left(self) -> bool:
+        """While the key works, somebody who left may still have it."""
+        return bool(self.api_key.is_usable and self.api_key.has_creator_left)
 
     @property
     def state(self) -> str:
         """`active`, `new`, `expires soon`, `rotating`, `expired` or `revoked`."""
         key, now = self.api_key, timezone.now()
         if key.status != "active":
-            return key.status
+            return str(key.status)
         if key.expires_at is not None and key.expires_at < now + SOON:
             return "expires soon"
         return "new" if key.last_used_at is None and key.created_at > now - NEW_FOR else "active"
@@ -59,7 +66,7 @@ def api_keys(request: OrganizationRequest) -> HttpResponse:
         api_key = _key(request, request.GET["revoke"])
         return _page(request, panel="revoke", chosen=api_key, form=RevokeKeyForm(name=api_key.name))
     if "new" in request.GET:
-        return _page(request, panel="new", form=NewKeyForm())
+        return _page(request, panel="new", form=NewKeyForm(max_age=request.organization.max_key_age))
     return _page(request)
 
 
@@ -103,7 +110,7 @@ def revoke_api_key(request: OrganizationRequest, pk: str) -> HttpResponse:
 
 
 def _create(request: OrganizationRequest) -> HttpResponse:
-    form = NewKeyForm(request.POST)
+    form = NewKeyForm(request.POST, max_age=request.organization.max_key_age)
     if not form.is_valid():
         return _page(request, panel="new", form=form, status=400)
     issued = keys.create_api_key(
@@ -134,9 +141,10 @@ def _refused(request: OrganizationRequest, refusal: Conflict) -> HttpResponse:
 def _page(request: OrganizationRequest, *, status: int = 200, **context: Any) -> HttpResponse:
     page = _listed(request)
     last_uses = _last_uses(page.rows)
-    rows = [KeyRow(api_key, last_uses.get(api_key.pk)) for api_key in page.rows]
+    max_age = request.organization.max_key_age
+    rows = [KeyRow(key, last_uses.get(key.pk), key.is_over_age(max_age)) for key in page.rows]
     events = AuditEvent.objects.filter(action__in=KEY_ACTIONS).order_by("-id").as_rows()[:6]
-    context |= {"nav": "settings", "rows": rows, "page": page, "events": events}
+    context |= {"nav": "settings", "rows": rows, "page": page, "events": events, "flag": _flag(request)}
     response = render(request, "orgs/api_keys.html", context, status=status)
     response["Cache-Control"] = "no-store"
     return response
@@ -146,13 +154,20 @@ def _listed(request: OrganizationRequest) -> Page:
     parameters = QueryDict(mutable=True)
     if cursor := request.GET.get("cursor"):
         parameters["cursor"] = cursor
+    if flag := _flag(request):
+        parameters["flag"] = flag
     return paginate(
-        request.organization.api_keys.all(),
+        flagged(request.organization, _flag(request)).with_creator_left(),
         order=["-created_at", "-id"],
         parameters=parameters,
         owner=request.organization.pk,
         path=reverse("api_keys", kwargs={"slug": request.organization.slug}),
     )
+
+
+def _flag(request: OrganizationRequest) -> str | None:
+    flag = request.GET.get("flag")
+    return flag if flag in FLAGS else None
 
 
 def _last_uses(api_keys: list[ApiKey]) -> dict[uuid.UUID, ApiKeyUse]:

@@ -72,5 +72,6 @@ def arrivals_of(organization: Organization) -> dict[str, Any]:
 
 def _first_key(request: OrganizationRequest) -> IssuedKey:
     require(request.actor, Right.ADMINISTER)
-    limits = Limits(scopes=EVERYDAY_SCOPES, expires_at=timezone.now() + FIRST_KEY_LIVES)
+    lifetime = min(FIRST_KEY_LIVES, request.organization.max_key_age or FIRST_KEY_LIVES)
+    limits = Limits(scopes=EVERYDAY_SCOPES, expires_at=timezone.now() + lifetime)
     return create_api_key(name="first-key", limits=limits, actor=request.actor, created_by=request.user)

@@ -20,7 +20,12 @@ def test_it_says_what_the_organization_is_may_have_and_has(free_api, two_pipelin
     assert body["limits"]["requests_per_minute"] == 100
     assert body["usage"] == {"pipelines": 2, "connections": 0}
     assert body["features"] == {"branding": False, "sub_organizations": False, "dedicated_database": False}
-    assert body["settings"] == {"ingest_admission": "all", "store_sql": "all", "store_source_code": "all"}
+    assert body["settings"] == {
+        "ingest_admission": "all",
+        "store_sql": "all",
+        "store_source_code": "all",
+        "max_key_age_days": "unlimited",
+    }
     assert body["created_at"].endswith("Z")
 
 

@@ -14,6 +14,7 @@ rotating_key = Id(
 )
 named_key = Id(lambda organization: ApiKeyFactory(organization=organization, name="ci").pk)
 GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "no", "store_source_code": "no"}
+GENERAL |= {"max_key_age_days": "90"}
 INVITATION_TOKEN = "the-link-of-an-invitation"
 CURRENT = "correct horse battery"
 viewer = Id(lambda organization: MembershipFactory(organization=organization, role="viewer").pk, lambda: 999_999_999)
