@@ -17,7 +17,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, called_pipeline, of_pipelines
+from catalog.api.queries import called_pipeline, of_pipelines
 from catalog.api.report_fields import CountField, HappenedField, MeasureField
 from catalog.api.run_shapes import (
     CHECK_FIELDS,
@@ -44,6 +44,7 @@ from catalog.services.references import (
 from catalog.services.repetition import repeated
 from catalog.services.run_reports import RunKey
 from dataxpipe.fields import StrictSerializer, TextField, WordField
+from dataxpipe.parameters import Query
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.actors import Actor
 from orgs.permissions import Right

@@ -11,12 +11,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query
 from catalog.api.shapes import page_of
 from catalog.connection_types import connection_types
 from catalog.models import Connection, ConnectionSecret
 from catalog.services.connections import create_connection, delete_connection, update_connection
 from dataxpipe.fields import StrictSerializer, TextField
+from dataxpipe.parameters import Query
 from dataxpipe.problems import NotFound
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet

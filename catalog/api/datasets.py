@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.lineage import find_dataset
-from catalog.api.queries import Query
 from catalog.api.shapes import OwnerSerializer, PipelineReferenceSerializer, Row, current_health, page_of
 from catalog.models import Check, Dataset, DatasetAlias, DatasetColumn, LineageLink
+from dataxpipe.parameters import Query
 from dataxpipe.problems import NotFound
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet

@@ -15,10 +15,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, as_uuid, find_pipeline
+from catalog.api.queries import find_pipeline
 from catalog.lineage.graph import present
 from catalog.lineage.walk import walk
 from catalog.models import ColumnLink, Dataset, DatasetAlias
+from dataxpipe.parameters import Query, as_uuid
 from dataxpipe.problems import Conflict, FieldError, NotFound, ValidationFailed
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet

@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, called_pipeline
+from catalog.api.queries import called_pipeline
 from catalog.api.shapes import (
     PIPELINE_FIELDS,
     PipelineSerializer,
@@ -35,6 +35,7 @@ from catalog.services.pipelines import (
 from catalog.services.repetition import repeated
 from catalog.spec.schedule import ScheduleError, normalized, zones
 from dataxpipe.fields import FlagField, StrictSerializer, TextField
+from dataxpipe.parameters import Query
 from dataxpipe.parsing import StrictSpecParser, YamlMediaType
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.permissions import Right

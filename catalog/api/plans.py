@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api.pipelines import CHANGE_ENVIRONMENT, SPEC_OR_SPECS, batch_of_specs
-from catalog.api.queries import Query
 from catalog.api.versions import ChangeSerializer
 from catalog.services.plans import Headroom, Link, PipelinePlan, PlannedSpec, plan_pipelines
+from dataxpipe.parameters import Query
 from dataxpipe.parsing import StrictSpecParser, YamlMediaType
 from dataxpipe.rendering import JsonRenderer
 from orgs.permissions import Right

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, as_uuid, called_pipeline, of_pipelines
+from catalog.api.queries import called_pipeline, of_pipelines
 from catalog.api.report_fields import (
     CountField,
     HappenedField,
@@ -33,6 +33,7 @@ from catalog.services.references import PipelineNotRegistered, find_pipelines
 from catalog.services.repetition import repeated
 from catalog.services.runs import record_run, update_run
 from dataxpipe.fields import StrictSerializer, TextField, WholeNumberField, WordField
+from dataxpipe.parameters import Query, as_uuid
 from dataxpipe.problems import FieldError, NotFound
 from orgs.idempotency import idempotent
 from orgs.permissions import Right

@@ -10,10 +10,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api.queries import Query, called_pipeline
+from catalog.api.queries import called_pipeline
 from catalog.api.shapes import VERSION_FIELDS, VersionSerializer, VersionWithSpecSerializer, page_of, version_shape
 from catalog.models import Pipeline, PipelineVersion, Step
 from catalog.spec.diff import diff_specs
+from dataxpipe.parameters import Query
 from dataxpipe.problems import NotFound
 from orgs.permissions import Right
 from orgs.viewsets import TenantViewSet

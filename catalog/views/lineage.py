@@ -17,10 +17,10 @@ from catalog.lineage.reach import current_adjacency
 from catalog.lineage.walk import Neighbourhood, walk
 from catalog.models import Dataset, LineageLink, Pipeline
 from catalog.views.addresses import address, address_up_to, text_of
-from catalog.views.exports import csv_response
 from catalog.views.lineage_side import side_of
 from catalog.views.pictures import picture_edges, picture_nodes, standalone_svg
 from catalog.views.pipeline_filters import NEEDS_ATTENTION
+from dataxpipe.csv_download import csv_response
 from orgs.permissions import Role, requires
 from orgs.requests import OrganizationRequest
 

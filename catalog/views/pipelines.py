@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET
 
 from catalog.models import Pipeline
 from catalog.views.addresses import address, address_up_to, page_of, text_of
-from catalog.views.exports import MAX_ROWS, csv_response
 from catalog.views.pipeline_filters import Facets, PipelineFilters
 from catalog.views.pipeline_rows import rows_of
+from dataxpipe.csv_download import MAX_ROWS, csv_response
 from orgs.permissions import Role, requires
 from orgs.requests import OrganizationRequest
 
