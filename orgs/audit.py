@@ -26,6 +26,8 @@ class Action(enum.Enum):
     ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_PLAN_CHANGED = "organization.plan_changed"
+    ORGANIZATION_LIMIT_OVERRIDDEN = "organization.limit_overridden"
+    ORGANIZATION_LIMIT_OVERRIDE_ENDED = "organization.limit_override_ended"
     ORGANIZATION_TRANSFERRED = "organization.transferred"
     INVITATION_CREATED = "invitation.created"
     INVITATION_RESENT = "invitation.resent"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from django.utils import timezone
 
 from dataxpipe.problems import PlanLimitReached
 
@@ -18,6 +21,15 @@ LIMITS = (
     "raw_event_days",
     "storage_bytes",
 )
+LABELS = {
+    "pipelines": "Pipelines",
+    "connections": "Connections",
+    "requests_per_minute": "API requests a minute",
+    "events_per_minute": "Events a minute",
+    "run_history_days": "Days of run history",
+    "raw_event_days": "Days of raw events",
+    "storage_bytes": "Bytes of storage",
+}
 Meter = Callable[[], int]
 
 
@@ -73,9 +85,45 @@ def register_meter(resource: str, meter: Meter) -> None:
     _meters[resource] = meter
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A limit agreed with one organization in place of its plan's; None is unlimited. It holds until `ends_at`."""
+
+    resource: str
+    limit: int | None
+    reason: str
+    ends_at: datetime.datetime | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ends_at is not None and self.ends_at <= timezone.now()
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in `Organization.limit_overrides`, under the resource."""
+        ends_at = self.ends_at.isoformat() if self.ends_at else None
+        return {"limit": self.limit, "reason": self.reason, "ends_at": ends_at}
+
+
+def overrides_of(organization: Any) -> list[Override]:
+    """Those that hold now, in the order of `LIMITS`."""
+    found = (override_of(organization, resource) for resource in LIMITS)
+    return [override for override in found if override is not None]
+
+
+def override_of(organization: Any, resource: str) -> Override | None:
+    kept = organization.limit_overrides.get(resource)
+    if kept is None:
+        return None
+    ends_at = datetime.datetime.fromisoformat(kept["ends_at"]) if kept["ends_at"] else None
+    override = Override(resource, kept["limit"], kept["reason"], ends_at)
+    return None if override.has_ended else override
+
+
 def limit_of(organization: Any, resource: str) -> int | None:
-    override: int | None = organization.limit_overrides.get(resource)
-    return override if override is not None else organization.plan.limit(resource)
+    """What the plan allows, or what was agreed with the organization; None is unlimited."""
+    override = override_of(organization, resource)
+    limit: int | None = override.limit if override else organization.plan.limit(resource)
+    return limit
 
 
 def used(resource: str) -> int:
@@ -99,20 +147,23 @@ def room(resource: str) -> int | None:
 def require_room(resource: str, *, adding: int = 1) -> None:
     """Locks the organization's row, so that no two registrations see the same room, and refuses what does not fit.
 
-    Call it only when something new would come to be: the lock serializes an organization's writers.
+    Nothing always fits, also into a plan that has become too small. Call it only when something new would come to be:
+    the lock serializes an organization's writers.
     """
     from orgs.models import Organization
     from orgs.tenancy import current_organization
 
     organization = Organization.objects.select_for_update(no_key=True).get(pk=current_organization().pk)
     limit = limit_of(organization, resource)
-    if limit is None:
+    if limit is None or adding == 0:
         return
     count = used(resource)
     if count + adding > limit:
+        whose = (
+            "What was agreed with you" if override_of(organization, resource) else f"The {organization.plan.label} plan"
+        )
         raise PlanLimitReached(
-            f"The {organization.plan.label} plan allows {limit} {resource}, {count} are in use. "
-            "Archive one, or move to a larger plan.",
+            f"{whose} allows {limit} {resource}, {count} are in use. Archive one, or move to a larger plan.",
             limit=limit,
             used=count,
             plan=organization.plan_name,

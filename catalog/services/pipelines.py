@@ -33,7 +33,7 @@ from catalog.services.registration import (
     require_agreement,
     require_valid,
 )
-from dataxpipe.problems import Conflict, PlanLimitReached
+from dataxpipe.problems import Conflict, NotFound, PlanLimitReached
 from orgs import due
 from orgs.actors import Actor
 from orgs.audit import Action, record
@@ -268,8 +268,14 @@ def unarchive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     if pipeline.archived_at is None:
         return pipeline
     may_risk = lock_if_at_risk([pipeline.pk])
-    require_room("pipelines")
-    pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline.pk)
+    try:
+        require_room("pipelines")
+    except PlanLimitReached:
+        # While this one waited for the organization's row, another may have brought the same pipeline back.
+        if Pipeline.objects.active().filter(pk=pipeline.pk).exists():
+            return _locked(pipeline)
+        raise
+    pipeline = _locked(pipeline)
     if pipeline.archived_at is not None:
         pipeline.archived_at = None
         expect_next(pipeline, clock.now())
@@ -279,6 +285,14 @@ def unarchive_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
             _refresh_risk([pipeline])
         record(Action.PIPELINE_UNARCHIVED, actor, target=pipeline)
     return pipeline
+
+
+def _locked(pipeline: Pipeline) -> Pipeline:
+    """As it is now; raises `NotFound` when it was deleted meanwhile."""
+    found: Pipeline | None = Pipeline.objects.existing().select_for_update(no_key=True).filter(pk=pipeline.pk).first()
+    if found is None:
+        raise NotFound("There is no such pipeline.")
+    return found
 
 
 def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:

@@ -59,10 +59,19 @@ class HeadroomSerializer(serializers.Serializer[Any]):
     fits = serializers.BooleanField()
 
 
+class OverrideSerializer(serializers.Serializer[Any]):
+    resource = serializers.CharField()
+    limit = serializers.IntegerField(allow_null=True, help_text="null is unlimited")
+    plan_limit = serializers.IntegerField(allow_null=True, help_text="what the plan alone allows")
+    reason = serializers.CharField()
+    ends_at = serializers.DateTimeField(allow_null=True)
+
+
 class LimitsSerializer(serializers.Serializer[Any]):
     plan = serializers.CharField()
     fits = serializers.BooleanField()
     resources = HeadroomSerializer(many=True)
+    overrides = OverrideSerializer(many=True, help_text="limits agreed with this organization, in place of its plan's")
     upgrade_url = serializers.CharField()
 
 
@@ -128,6 +137,7 @@ class OrganizationViewSet(TenantViewSet):
                 "plan": organization.plan_name,
                 "fits": all(resource["fits"] for resource in resources),
                 "resources": resources,
+                "overrides": [_override_shape(organization, override) for override in plans.overrides_of(organization)],
                 "upgrade_url": f"/o/{organization.slug}/settings/billing/",
             }
         )
@@ -136,8 +146,18 @@ class OrganizationViewSet(TenantViewSet):
 def _headroom(organization: Organization, resource: str, request: Request) -> dict[str, Any]:
     adding = _count(request, f"adding_{resource}")
     limit, used = plans.limit_of(organization, resource), plans.used(resource)
-    fits = limit is None or used + adding <= limit
+    fits = limit is None or adding == 0 or used + adding <= limit
     return {"resource": resource, "limit": limit, "used": used, "adding": adding, "fits": fits}
+
+
+def _override_shape(organization: Organization, override: plans.Override) -> dict[str, Any]:
+    return {
+        "resource": override.resource,
+        "limit": override.limit,
+        "plan_limit": organization.plan.limit(override.resource),
+        "reason": override.reason,
+        "ends_at": override.ends_at,
+    }
 
 
 def _count(request: Request, parameter: str) -> int:

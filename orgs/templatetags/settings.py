@@ -7,6 +7,7 @@ from django import template
 from django.urls import reverse
 
 from orgs.permissions import Role
+from orgs.plans import LABELS, overrides_of
 from orgs.services.key_flags import count_flagged
 from orgs.settings_pages import SETTINGS_PAGES
 
@@ -33,6 +34,17 @@ def key_alerts(context: template.Context) -> dict[str, Any]:
     if actor.role is None or actor.role.rank < Role.ADMIN.rank:
         return {}
     return {"organization": organization, "counts": count_flagged(organization)}
+
+
+@register.inclusion_tag("orgs/_overrides.html", takes_context=True)
+def limit_overrides(context: template.Context) -> dict[str, Any]:
+    """The limits agreed with the organization in place of its plan's; nothing where there are none."""
+    organization = context["organization"]
+    rows = [
+        {"label": LABELS[one.resource], "override": one, "plan_limit": organization.plan.limit(one.resource)}
+        for one in overrides_of(organization)
+    ]
+    return {"rows": rows, "plan": organization.plan}
 
 
 @register.filter

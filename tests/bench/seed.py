@@ -33,13 +33,17 @@ from dataxpipe.postgres.fields import uuid7
 from orgs import keys
 from orgs.models import ApiKey, Membership, Organization, User
 from orgs.permissions import SCOPES
+from orgs.plans import Override
 from orgs.tenancy import JOB, current_organization, tenant_scope
 from tests.bench.shape import ENVIRONMENTS, OWNERS, TAGS, Shape, make_shape
 
 CHUNK = 5_000
 DATASET_NAMESPACE = "postgres://warehouse:5432"
 STATES = ("success",) * 17 + ("failed", "failed", "aborted")
-UNBOUNDED = {"requests_per_minute": 10**8, "events_per_minute": 10**8}
+UNBOUNDED = {
+    resource: Override(resource, 10**8, "measured").as_json()
+    for resource in ("requests_per_minute", "events_per_minute")
+}
 
 
 @dataclass(frozen=True, slots=True)

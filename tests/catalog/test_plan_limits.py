@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Connection, Pipeline, PipelineVersion
+from orgs.plans import Override
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 from tests.factories import OrganizationFactory
@@ -96,7 +97,7 @@ def test_deleted_pipelines_take_no_place(free_api):
 
 
 def test_an_override_takes_the_place_of_the_plans_limit(free_api, free_org):
-    free_org.limit_overrides = {"pipelines": 4}
+    free_org.limit_overrides = {"pipelines": Override("pipelines", 4, "agreed").as_json()}
     free_org.save()
     assert [free_api.post(URL, small_spec(name)).status_code for name in "abcde"] == [201] * 4 + [403]
 
@@ -106,6 +107,31 @@ def test_fifty_at_once_leave_exactly_three(free):
     assert statuses == {201: 3, 403: 47}
     with tenant_scope(free):
         assert Pipeline.objects.count() == PipelineVersion.objects.count() == 3
+
+
+def test_unarchived_at_once_as_many_come_back_as_there_is_room(free):
+    api = api_of(free)
+    for name in "abcd":
+        api.post(URL, small_spec(name))
+        api.patch(f"{URL}{name}", {"archived": True})
+    api.post(URL, small_spec("e"))
+
+    def unarchive(name):
+        return lambda: until_served(lambda: api.patch(f"{URL}{name}", {"archived": False}))
+
+    assert at_once([unarchive(name) for name in "abcd"]) == {200: 2, 403: 2}
+    with tenant_scope(free):
+        assert Pipeline.objects.counted().count() == 3
+
+
+def test_one_pipeline_unarchived_twice_at_once_takes_the_last_place_once(free):
+    api = api_of(free)
+    for name in "abc":
+        api.post(URL, small_spec(name))
+    for _ in range(5):
+        api.patch(f"{URL}a", {"archived": True})
+        unarchive = lambda: until_served(lambda: api.patch(f"{URL}a", {"archived": False}))  # noqa: E731
+        assert at_once([unarchive] * 4) == {200: 4}
 
 
 def test_two_jobs_registering_the_same_new_pipeline_make_one(free):

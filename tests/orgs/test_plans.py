@@ -2,7 +2,7 @@ import pytest
 
 from dataxpipe.problems import PlanLimitReached
 from orgs import plans
-from orgs.plans import PLANS, limit_of, require_room
+from orgs.plans import PLANS, Override, limit_of, require_room
 from orgs.tenancy import tenant_scope
 
 TABLE = {
@@ -55,7 +55,7 @@ def test_room_is_what_the_plan_allows(free_org, monkeypatch):
 
 def test_an_override_goes_before_the_plan(free_org, monkeypatch):
     monkeypatch.setitem(plans._meters, "pipelines", lambda: 3)
-    free_org.limit_overrides = {"pipelines": 4}
+    free_org.limit_overrides = {"pipelines": Override("pipelines", 4, "agreed").as_json()}
     free_org.save()
     with tenant_scope(free_org):
         assert limit_of(free_org, "pipelines") == 4

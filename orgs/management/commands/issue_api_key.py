@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import datetime
-import re
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from dataxpipe.problems import Problem
 from orgs.actors import Actor
+from orgs.management.instants import read_instant
 from orgs.models import Organization
 from orgs.permissions import EVERYDAY_SCOPES
 from orgs.services.api_keys import Limits, create_api_key
@@ -37,25 +34,10 @@ class Command(BaseCommand):
         if organization is None:
             raise CommandError(f"There is no organization {options['slug']}.")
         scopes = tuple(scope.strip() for scope in options["scopes"].split(",") if scope.strip())
-        limits = Limits(scopes=scopes, expires_at=_instant(options["expires"]))
+        limits = Limits(scopes=scopes, expires_at=read_instant(options["expires"]))
         try:
             with tenant_scope(organization):
                 issued = create_api_key(name=options["name"], limits=limits, actor=Actor.system("issue_api_key"))
         except Problem as refusal:
             raise CommandError(" ".join([refusal.detail, *(error.detail for error in refusal.errors)])) from refusal
         self.stdout.write(issued.text)
-
-
-def _instant(text: str | None) -> datetime.datetime | None:
-    if text is None:
-        return None
-    if span := re.fullmatch(r"([1-9]\d{0,4})([hd])", text):
-        hours = int(span[1]) * (24 if span[2] == "d" else 1)
-        return timezone.now() + datetime.timedelta(hours=hours)
-    try:
-        instant = parse_datetime(text)
-    except ValueError:
-        instant = None
-    if instant is None or timezone.is_naive(instant):
-        raise CommandError(f"{text} is no time: write 90d, 24h, or 2027-01-31T00:00:00Z.")
-    return instant
