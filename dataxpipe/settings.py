@@ -8,6 +8,7 @@ import binascii
 import ipaddress
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -47,6 +48,30 @@ def master_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached by the name or address, written as in ALLOWED_HOSTS or in a URL."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def allowed_legacy_keys() -> bool:
+    """Keys that everybody knows stop the start wherever somebody else could send them."""
+    if not env.bool("DATAXPIPE_LEGACY_KEYS", default=False):
+        return False
+    hosts = [*ALLOWED_HOSTS, urlsplit(BASE_URL).hostname or ""]
+    if not DEBUG or not all(is_loopback(host) for host in hosts):
+        raise ImproperlyConfigured(
+            "DATAXPIPE_LEGACY_KEYS accepts keys that everybody knows: it needs DEBUG=true, and loopback names alone in "
+            "DATAXPIPE_ALLOWED_HOSTS and DATAXPIPE_BASE_URL."
+        )
+    return True
+
+
 # Core
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -58,6 +83,7 @@ BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.str('PO
 # Addresses and networks of reverse proxies, whose X-Forwarded-For is believed.
 TRUSTED_PROXIES = [ipaddress.ip_network(network) for network in env.list("DATAXPIPE_TRUSTED_PROXIES", default=[])]
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+LEGACY_KEYS = allowed_legacy_keys()
 APPEND_SLASH = False  # the last URL pattern does it, for pages
 ROOT_URLCONF = "dataxpipe.urls"
 WSGI_APPLICATION = "dataxpipe.wsgi.application"

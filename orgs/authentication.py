@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dataxpipe.postgres.written import columns_of, instance_of, width_of
 from dataxpipe.problems import CredentialInQuery, NotAuthenticated
-from orgs import keys
+from orgs import keys, legacy_keys
 from orgs.actors import Actor, client_address
 from orgs.models import ApiKey, Organization
 from orgs.services.api_keys import note_reuse
@@ -40,7 +40,9 @@ class ApiKeyAuthentication:
 
 def authenticate_key(text: str, *, request: Any) -> ApiKey:
     """The usable key with this text, its organization loaded; raises `NotAuthenticated`, alike for all that fail."""
-    if not keys.is_well_formed(text):
+    if legacy_keys.is_accepted(text, client_address(request)):
+        legacy_keys.ensure_key(text)
+    elif not keys.is_well_formed(text):
         raise NotAuthenticated("This is not an API key: it is incomplete or mistyped.")
     api_key = _find_key(keys.digest(text))
     if api_key is not None and not api_key.is_usable:
