@@ -9,11 +9,15 @@ import hashlib
 import re
 import secrets
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 PREFIX = "dxp_"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PATTERN = re.compile(r"dxp_[0-9A-Za-z]{49}")
+# A key may stand inside of other letters, and begin inside of what only looks like one.
+ANYWHERE = re.compile(rb"(?=(dxp_(?:platform_)?[0-9A-Za-z]{49}))")
+LONGEST = len("dxp_platform_") + 49
 RANDOM_LENGTH, CHECKSUM_LENGTH = 43, 6
 
 
@@ -43,6 +47,19 @@ def generate() -> NewKey:
 
 def is_well_formed(text: str) -> bool:
     return PATTERN.fullmatch(text) is not None and _checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+
+
+def found_in(text: bytes) -> Iterator[tuple[int, str]]:
+    """Where keys stand in a text, and the keys: those of organizations and of platform operators, checksum and all."""
+    for match in ANYWHERE.finditer(text):
+        found = match[1].decode()
+        if _checksum(found[:-CHECKSUM_LENGTH]) == found[-CHECKSUM_LENGTH:]:
+            yield match.start(), found
+
+
+def hint(text: str) -> str:
+    """What may be shown of a key, for telling it from others: `dxp_a1b2…9xYz`."""
+    return f"{text[:8]}…{text[-4:]}"
 
 
 def digest(text: str) -> bytes:
