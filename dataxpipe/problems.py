@@ -147,6 +147,13 @@ class OrganizationSuspended(Problem):
     about = "Reading and exporting still work; everything else waits until the organization is active again."
 
 
+class OrganizationDeleting(Problem):
+    status = 403
+    slug = "organization-deleting"
+    title = "The organization is being deleted"
+    about = "For 14 days an owner can undo it under the organization's address; until then nothing else is answered."
+
+
 class NotFound(Problem):
     status = 404
     slug = "not-found"
@@ -194,6 +201,16 @@ class IdempotencyKeyReused(Problem):
     slug = "idempotency-key-reused"
     title = "The idempotency key was used for another request"
     about = "An `Idempotency-Key` is remembered for 24 hours together with its body. Use a new one for a new request."
+
+
+class OrganizationMoving(Problem):
+    status = 423
+    slug = "organization-moving"
+    title = "The organization is being moved"
+    about = (
+        "Its data are on their way to another database. Reading works; repeat a change after `Retry-After` seconds. "
+        "OpenLineage events are accepted meanwhile and applied afterwards."
+    )
 
 
 class RateLimited(Problem):

@@ -1,4 +1,4 @@
-"""Who does something: a person, an API key, or the system itself."""
+"""Who does something: a person, an API key, an operator of the platform, or the system itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from orgs.permissions import Right, Role, role_may
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from orgs.models import ApiKey, User
+    from orgs.models import ApiKey, PlatformKey, User
+
+OPERATORS = frozenset({"platform", "staff"})
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Kind is `person`, `api_key` or `system`; what is known of the request is for the audit."""
+    """Kind is `person`, `api_key`, `platform` (a platform key), `staff` or `system`; what is known of the request is
+    for the audit."""
 
     kind: str
     id: str
@@ -33,9 +36,15 @@ class Actor:
     def may(self, right: Right) -> bool:
         if self.kind == "system":
             return True
-        if self.kind == "person":
-            return self.role is not None and role_may(self.role, right)
-        return right.value in self.scopes
+        if self.kind == "api_key":
+            return right.value in self.scopes
+        if self.role is not None:
+            return role_may(self.role, right)
+        return self.is_operator and right is Right.OPERATE
+
+    @property
+    def is_operator(self) -> bool:
+        return self.kind in OPERATORS
 
     @property
     def is_admin(self) -> bool:
@@ -72,6 +81,16 @@ class Actor:
             api_key=api_key,
             **_circumstances(request),
         )
+
+    @classmethod
+    def of_platform_key(cls, platform_key: PlatformKey, request: HttpRequest) -> Actor:
+        label = f"platform key {platform_key.name}"
+        return cls(kind="platform", id=str(platform_key.pk), label=label, **_circumstances(request))
+
+    @classmethod
+    def of_staff(cls, user: User, request: HttpRequest, *, role: Role | None = None) -> Actor:
+        """An operator in the browser; inside an organization with the role of a viewer."""
+        return cls(kind="staff", id=str(user.pk), label=user.label, role=role, **_circumstances(request))
 
 
 def _circumstances(request: HttpRequest) -> dict[str, Any]:

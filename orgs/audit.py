@@ -17,6 +17,8 @@ from django.utils import timezone
 from orgs import due
 from orgs.actors import Actor
 from orgs.models import AuditEvent, AuditPerson
+from orgs.platform_audit import copy_events
+from orgs.tenancy import current_organization
 
 
 class Action(enum.Enum):
@@ -29,6 +31,8 @@ class Action(enum.Enum):
     ORGANIZATION_LIMIT_OVERRIDDEN = "organization.limit_overridden"
     ORGANIZATION_LIMIT_OVERRIDE_ENDED = "organization.limit_override_ended"
     ORGANIZATION_TRANSFERRED = "organization.transferred"
+    ORGANIZATION_SUSPENDED = "organization.suspended"
+    ORGANIZATION_RESUMED = "organization.resumed"
     INVITATION_CREATED = "invitation.created"
     INVITATION_RESENT = "invitation.resent"
     INVITATION_REVOKED = "invitation.revoked"
@@ -97,6 +101,8 @@ def record_all(actor: Actor, changes: list[tuple[Action, Any, str, Any, Any]]) -
         people.append(person)
     AuditEvent.objects.bulk_create(events)
     AuditPerson.objects.bulk_create(people)
+    if actor.is_operator:
+        copy_events(events, current_organization(), actor)
     due.mark(due.SEAL_AUDIT)
     return events
 

@@ -19,7 +19,7 @@ from orgs.models import ApiKey, Organization
 from orgs.services.api_keys import note_reuse
 
 # Longer than any word that happens to begin with dxp_, shorter than a key: a cut-off key is one too.
-LOOKS_LIKE_A_KEY = re.compile(r"dxp_[0-9A-Za-z]{20,}")
+LOOKS_LIKE_A_KEY = re.compile(r"dxp_(?:platform_)?[0-9A-Za-z]{20,}")
 
 
 class ApiKeyAuthentication:
@@ -27,7 +27,7 @@ class ApiKeyAuthentication:
 
     def authenticate(self, request: Any) -> tuple[Any, Actor]:
         refuse_key_in_query(request)
-        text = _presented_key(request)
+        text = presented_key(request)
         if text is None:
             raise NotAuthenticated("Send an API key in the header X-API-KEY.")
         api_key = authenticate_key(text, request=request._request)
@@ -40,6 +40,8 @@ class ApiKeyAuthentication:
 
 def authenticate_key(text: str, *, request: Any) -> ApiKey:
     """The usable key with this text, its organization loaded; raises `NotAuthenticated`, alike for all that fail."""
+    if text.startswith(keys.PLATFORM_PREFIX):
+        raise NotAuthenticated("Platform keys open /organizations/ alone. Send an API key of the organization.")
     if legacy_keys.is_accepted(text, client_address(request)):
         legacy_keys.ensure_key(text)
     elif not keys.is_well_formed(text):
@@ -87,7 +89,7 @@ def note_use(api_key: ApiKey) -> None:
         ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=now)
 
 
-def _presented_key(request: Any) -> str | None:
+def presented_key(request: Any) -> str | None:
     if header := request.headers.get("X-API-KEY"):
         return str(header)
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")

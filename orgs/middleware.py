@@ -17,8 +17,10 @@ from orgs.actors import Actor
 from orgs.models import Membership
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
+from orgs.standing import require_standing
 from orgs.tenancy import roll_back, tenant_scope
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -65,6 +67,10 @@ class OrganizationMiddleware:
                 raise
             return problem_page(request, problem)
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A refusal by a service on a page outside of organizations that has no words of its own for it."""
+        return problem_page(request, exception) if isinstance(exception, Problem) else None
+
     def _inside_organization(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: dict[str, Any]
     ) -> HttpResponse:
@@ -72,6 +78,7 @@ class OrganizationMiddleware:
         membership = next((m for m in memberships(request) if m.organization.slug == slug), None)
         if membership is None:
             return self._at_new_address(request, slug)
+        require_standing(membership.organization, changes=request.method not in SAFE_METHODS)
         if request.session.get("organization") != slug:
             request.session["organization"] = slug
         request.organization = membership.organization  # type: ignore[attr-defined]

@@ -42,6 +42,7 @@ class Right(enum.Enum):
     READ_ORGANIZATION = "organization:read"
     ADMINISTER = "organization:admin"
     OWN = "owner"
+    OPERATE = "platform"
 
 
 LEAST_ROLE = {
@@ -55,7 +56,8 @@ LEAST_ROLE = {
     Right.OWN: Role.OWNER,
 }
 
-SCOPES = tuple(right.value for right in Right if right is not Right.OWN)
+# Owning takes a person, operating the platform one of its staff or a platform key.
+SCOPES = tuple(right.value for right in Right if right not in {Right.OWN, Right.OPERATE})
 PRESETS = {
     "orchestrator": ("ingest:write",),
     "ci": ("plan:read", "catalog:read", "catalog:write"),
@@ -66,7 +68,7 @@ EVERYDAY_SCOPES = ("ingest:write", "plan:read", "catalog:read", "catalog:write")
 
 
 def role_may(role: Role, right: Right) -> bool:
-    return role.rank >= LEAST_ROLE[right].rank
+    return right in LEAST_ROLE and role.rank >= LEAST_ROLE[right].rank
 
 
 def require(actor: Actor, right: Right) -> None:
@@ -74,11 +76,13 @@ def require(actor: Actor, right: Right) -> None:
     if not actor.may(right):
         raise Forbidden(
             f"This needs {_needed(right, actor.kind)}.",
-            required=right.value if actor.kind == "api_key" else LEAST_ROLE[right].value,
+            required=LEAST_ROLE[right].value if actor.kind == "person" and right in LEAST_ROLE else right.value,
         )
 
 
 def _needed(right: Right, actor_kind: str) -> str:
+    if right is Right.OPERATE:
+        return "a platform key"
     if actor_kind == "api_key":
         return "an owner in the browser" if right is Right.OWN else f"a key with the scope {right.value}"
     return f"the role {LEAST_ROLE[right].value}"

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from django.db import Error
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -20,6 +21,7 @@ from orgs.authentication import note_use
 from orgs.models import Organization
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
+from orgs.standing import require_standing
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
 
     `rights` names the right of every action, `parameters` the query parameters it knows. Any answer from 400
     on rolls the transaction back. Without `has_scope` the services open what scopes they need; `unscoped_actions`
-    open their own, so that they can be repeated in another.
+    open their own, so that they can be repeated in another. `exporting_actions` are POSTs that a suspended
+    organization may make; with `can_wait` what is sent during a move is taken and applied afterwards.
     """
 
     parser_classes = [StrictJsonParser]
@@ -41,6 +44,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     paged_actions: ClassVar[set[str]] = {"list"}
     unscoped_actions: ClassVar[set[str]] = set()
     has_scope: ClassVar[bool] = True
+    exporting_actions: ClassVar[set[str]] = set()
+    can_wait: ClassVar[bool] = False
 
     _scope: ExitStack
     _authenticated: Actor | None = None
@@ -62,6 +67,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             raise MethodNotAllowed(f"{request.method} is not offered here.")
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
+        self._require_standing()
         if self.has_scope and self.action not in self.unscoped_actions:
             self._scope.enter_context(tenant_scope(self.organization))
 
@@ -101,6 +107,14 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             parameters=request.query_params,
             owner=self.organization.pk,
             path=request.build_absolute_uri(request.path),
+        )
+
+    def _require_standing(self) -> None:
+        reads = self.request.method in SAFE_METHODS or self.right() is Right.PLAN
+        require_standing(
+            self.organization,
+            changes=not reads and self.action not in self.exporting_actions,
+            can_wait=self.can_wait,
         )
 
     def _refuse_unknown_parameters(self, request: Request) -> None:

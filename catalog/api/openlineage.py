@@ -48,6 +48,7 @@ class OpenLineageViewSet(TenantViewSet):
 
     rights: ClassVar = {"create": Right.INGEST, "batch": Right.INGEST}
     has_scope = False
+    can_wait = True
 
     @extend_schema(
         summary="Take an OpenLineage event",

@@ -5,6 +5,7 @@ from orgs.models.idempotency import IdempotencyRecord
 from orgs.models.invitation import Invitation
 from orgs.models.membership import Membership
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
+from orgs.models.platform import PlatformEvent, PlatformKey
 from orgs.models.user import User
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "Organization",
     "OrganizationSlug",
     "OrganizationStatus",
+    "PlatformEvent",
+    "PlatformKey",
     "User",
 ]

@@ -13,7 +13,7 @@ import time
 from django.db import connection
 
 from orgs.due import handler_of
-from orgs.models import Due, Organization
+from orgs.models import Due, Organization, OrganizationStatus
 from orgs.tenancy import JOB, tenant_scope
 
 CLAIMED = ":claimed"
@@ -64,13 +64,21 @@ def _run(due: Due) -> bool:
     if handler is None:
         logger.error("nothing is registered for due work of kind %s", kind)
         return False
+    organization = Organization.objects.get(pk=due.organization_id)
+    if organization.status == OrganizationStatus.MOVING:
+        _retry(due)  # what changes now would not move along
+        return False
     try:
-        with tenant_scope(Organization.objects.get(pk=due.organization_id), timeouts=JOB):
+        with tenant_scope(organization, timeouts=JOB):
             handler()
     except Exception:
         logger.exception("%s for organization %s failed and is tried again", kind, due.organization_id)
-        with connection.cursor() as cursor:
-            cursor.execute(RETRY, [RETRY_SECONDS, due.pk])
+        _retry(due)
         return False
     Due.objects.filter(pk=due.pk).delete()
     return True
+
+
+def _retry(due: Due) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(RETRY, [RETRY_SECONDS, due.pk])

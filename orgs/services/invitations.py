@@ -21,6 +21,7 @@ from orgs.models import Invitation, Organization, User
 from orgs.permissions import Role
 from orgs.services.members import require_may_give
 from orgs.services.organizations import add_member, create_user, lock_organization
+from orgs.standing import require_standing
 from orgs.tenancy import current_organization, tenant_scope
 
 VALID_FOR = datetime.timedelta(days=7)
@@ -128,6 +129,7 @@ def accept_invitation(*, token: str, user: User, visitor: Actor) -> Organization
     """
     invitation = invitation_of_token(token)
     organization = invitation.organization
+    require_standing(organization, changes=True)
     with tenant_scope(organization):
         invitation = _still_usable(token)
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)

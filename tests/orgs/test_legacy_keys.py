@@ -4,8 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from rest_framework.request import Request
 
-from orgs.models import ApiKey, AuditEvent, Organization
+from dataxpipe.problems import NotAuthenticated
+from orgs.actors import Actor
+from orgs.models import ApiKey, AuditEvent, Organization, PlatformEvent
+from orgs.operators import OperatorAuthentication
+from orgs.services.platform_keys import revoke_platform_key
 from orgs.tenancy import tenant_scope
 from tests.conftest import ApiClient
 from tests.factories import OrganizationFactory
@@ -118,3 +123,17 @@ def test_it_starts_on_loopback_with_debug(hosts):
     done = start(DEBUG="true", DATAXPIPE_ALLOWED_HOSTS=hosts)
     assert done.returncode == 0, done.stderr
     assert "LEGACY_KEYS = True" in done.stdout
+
+
+def test_the_platform_key_is_an_operators_and_can_be_revoked(accepted, db, rf):
+    request = rf.get("/", headers={"X-API-KEY": "platform-key"})
+    _, actor = OperatorAuthentication().authenticate(Request(request))
+    assert (actor.kind, actor.label) == ("platform", "platform key platform-key")
+    assert [event.action for event in PlatformEvent.objects.all()] == ["platform_key.issued"]
+    revoke_platform_key(name_or_id="platform-key", actor=Actor.system("operator"))
+    with pytest.raises(NotAuthenticated):
+        OperatorAuthentication().authenticate(Request(request))
+
+
+def test_the_platform_key_opens_no_tenant(accepted, demo):
+    assert ApiClient("platform-key").get(ME).status_code == 401

@@ -19,7 +19,20 @@ ROLES = ["viewer", "editor", "admin", "owner"]
 
 
 def test_the_table_is_complete():
-    assert {name for name, _, _ in TABLE} == set(Right.__members__)
+    assert {name for name, _, _ in TABLE} | {"OPERATE"} == set(Right.__members__)
+
+
+@pytest.mark.parametrize("right", Right)
+@pytest.mark.parametrize("kind", ["platform", "staff"])
+def test_an_operator_operates_and_does_nothing_else(right, kind):
+    assert Actor(kind=kind, id="1", label="x").may(right) is (right is Right.OPERATE)
+
+
+@pytest.mark.parametrize("right", Right)
+def test_staff_inside_an_organization_may_what_a_viewer_may(right):
+    viewer = Actor(kind="person", id="1", label="x", role=Role.VIEWER)
+    assert Actor(kind="staff", id="1", label="x", role=Role.VIEWER).may(right) is viewer.may(right)
+    assert not viewer.may(Right.OPERATE)
 
 
 @pytest.mark.parametrize(("name", "least", "scope"), TABLE)

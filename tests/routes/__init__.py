@@ -24,12 +24,16 @@ from dataxpipe.postgres.fields import uuid7
 
 @dataclass(frozen=True)
 class Access:
-    """One line of the contract's rights table. `scope` is None where no key may; `roles` is empty for everybody."""
+    """One line of the contract's rights table. `scope` is None where no key may; `roles` is empty for everybody.
+
+    Where `is_for_operators` a platform key may, too, or staff in the browser.
+    """
 
     name: str
     scope: str | None = None
     roles: frozenset[str] = frozenset()
     needs_login: bool = True
+    is_for_operators: bool = False
 
 
 EVERY_ROLE = frozenset({"viewer", "editor", "admin", "owner"})
