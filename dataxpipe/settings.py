@@ -268,6 +268,17 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+# Billing: without the key the pages say so, and everything else works
+
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRETS = [secret.strip() for secret in env.list("STRIPE_WEBHOOK_SECRET", default=[])]
+# The first price of a plan is what new subscriptions pay; the others, yearly and former ones, are recognised.
+STRIPE_PRICES = {
+    "team": [price.strip() for price in env.list("STRIPE_PRICE_TEAM", default=[])],
+    "business": [price.strip() for price in env.list("STRIPE_PRICE_BUSINESS", default=[])],
+}
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com").rstrip("/")
+
 # Logging
 
 LOGGING = {
@@ -277,7 +288,11 @@ LOGGING = {
     "formatters": {"line": {"format": "{levelname} {name} {request_id} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("DATAXPIPE_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "procrastinate": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "procrastinate": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
+    },
 }
 
 # Jobs

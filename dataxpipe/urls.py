@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("problems/<slug:slug>", documentation.problem, name="problem"),
     re_path(r"^healthz/?$", healthz),
     re_path(r"^readyz/?$", readyz, {"control_tables": CONTROL_TABLES}),
+    path("", include("billing.urls")),
     path("", include("orgs.urls")),
     path("", include("catalog.urls")),
     re_path(r"", no_such_address),  # while DEBUG is on Django would show its own page

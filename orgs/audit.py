@@ -33,6 +33,8 @@ class Action(enum.Enum):
     ORGANIZATION_TRANSFERRED = "organization.transferred"
     ORGANIZATION_SUSPENDED = "organization.suspended"
     ORGANIZATION_RESUMED = "organization.resumed"
+    CHECKOUT_STARTED = "checkout.started"
+    SUBSCRIPTION_CHANGED = "subscription.changed"
     INVITATION_CREATED = "invitation.created"
     INVITATION_RESENT = "invitation.resent"
     INVITATION_REVOKED = "invitation.revoked"

@@ -1,4 +1,4 @@
-"""Mails to people: each as text and as HTML, from `templates/orgs/mail/<name>.txt` and `.html`."""
+"""Mails to people: each as text and as HTML, from `<name>.txt` and `.html` in a folder of the templates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.template.loader import render_to_string
 logger = logging.getLogger(__name__)
 
 
-def send_mail(name: str, *, to: str, subject: str, context: Mapping[str, Any]) -> bool:
+def send_mail(name: str, *, to: str, subject: str, context: Mapping[str, Any], folder: str = "orgs/mail") -> bool:
     """Whether the mail server took it. One that is down is logged and breaks nothing: every mail can be had again."""
     message = EmailMultiAlternatives(
-        subject=one_line(subject), body=render_to_string(f"orgs/mail/{name}.txt", dict(context)), to=[to]
+        subject=one_line(subject), body=render_to_string(f"{folder}/{name}.txt", dict(context)), to=[to]
     )
-    message.attach_alternative(render_to_string(f"orgs/mail/{name}.html", dict(context)), "text/html")
+    message.attach_alternative(render_to_string(f"{folder}/{name}.html", dict(context)), "text/html")
     try:
         message.send()
     except (SMTPException, OSError):

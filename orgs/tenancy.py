@@ -29,6 +29,8 @@ CONTROL_TABLES = {
     "orgs_invitation": "whoever opens the link is no member yet, and the link names the organization",
     "orgs_apikey": "a credential names its organization",
     "orgs_apikeyuse": "counted outside scopes, so that a refused request is remembered",
+    "billing_subscription": "a webhook names a customer of Stripe, and the organization is found by it",
+    "billing_checkoutsession": "the worker looks for payments whose webhook never came, in all organizations",
     "orgs_due": "the worker must find work without visiting every tenant",
 }
 
