@@ -6,6 +6,7 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.models import Connection, Pipeline
+        from catalog.services.discovered import FORGET_DISCOVERED, forget_discovered
         from catalog.services.lineage_events.replay import apply_pending
         from catalog.services.next_starts import next_starts
         from catalog.services.pipelines import PURGE_PIPELINES
@@ -19,6 +20,7 @@ class CatalogConfig(AppConfig):
         register_meter("pipelines", lambda: int(Pipeline.objects.counted().count()))
         register_meter("connections", lambda: int(Connection.objects.count()))
         due.register_handler(MARK_LOST_RUNS, mark_lost_runs)
+        due.register_handler(FORGET_DISCOVERED, forget_discovered)
         due.register_handler(due.APPLY_EVENTS, apply_pending)
         due.register_handler(PURGE_PIPELINES, purge_deleted_pipelines)
         register_next_starts(next_starts)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from catalog.views import checks, connections, datasets, lineage, overview, pipeline, pipelines, run, search
+from catalog.views import checks, connections, datasets, discovered, lineage, overview, pipeline, pipelines, run, search
 
 one_pipeline: list[URLPattern | URLResolver] = [
     path("", pipeline.overview, name="pipeline"),
@@ -20,6 +20,10 @@ pages: list[URLPattern | URLResolver] = [
     path("search/", search.search, name="search"),
     path("pipelines/", pipelines.pipelines, name="pipelines"),
     path("pipelines/by-name/", pipelines.pipeline_by_name, name="pipeline_by_name"),
+    path("pipelines/discovered/", discovered.discovered, name="discovered_pipelines"),
+    path("pipelines/discovered/<uuid:discovered_id>/admit/", discovered.admit, name="admit_pipeline"),
+    path("pipelines/discovered/<uuid:discovered_id>/ignore/", discovered.ignore, name="ignore_pipeline"),
+    path("pipelines/discovered/<uuid:discovered_id>/heed/", discovered.heed, name="heed_pipeline"),
     path("pipelines/<uuid:pipeline_id>/", include(one_pipeline)),
     path("runs/", run.runs, name="runs"),
     path("runs/<uuid:run_id>/", run.run, name="run"),

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from catalog.api.checks import CheckViewSet, PipelineCheckViewSet
 from catalog.api.connections import ConnectionViewSet
 from catalog.api.datasets import DatasetViewSet
+from catalog.api.discovered import DiscoveredPipelineViewSet
 from catalog.api.lineage import LineageViewSet
 from catalog.api.openlineage import OpenLineageViewSet
 from catalog.api.pipelines import PipelineViewSet
@@ -26,6 +27,7 @@ router.register("audit-events", AuditEventViewSet, basename="audit_event")
 router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("members", MemberViewSet, basename="member")
 router.register("organizations", OrganizationViewSet, basename="organization")
+router.register("pipelines/discovered", DiscoveredPipelineViewSet, basename="discovered_pipeline")
 router.register("pipelines", PipelineViewSet, basename="pipeline")
 router.register("pipelines/(?P<pipeline>[^/]+)/versions", VersionViewSet, basename="version")
 router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="step")

@@ -1,12 +1,12 @@
 from catalog.models.check import FAILING, Check, CheckResult, ResultStatus, Severity
 from catalog.models.connection import Connection, ConnectionSecret, DataKey
 from catalog.models.dataset import Dataset, DatasetAlias, DatasetColumn
+from catalog.models.discovered import DiscoveredPipeline
 from catalog.models.event import EventInbox, Facet, FacetUse
 from catalog.models.identity import identity_of
 from catalog.models.lineage import ColumnLink, Direction, LineageLink, LineageVersion, LinkOrigin
 from catalog.models.pipeline import (
     HEALTH_ORDER,
-    DiscoveredPipeline,
     Health,
     Pipeline,
     PipelineJob,

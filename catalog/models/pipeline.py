@@ -265,22 +265,3 @@ class PipelineJob(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
-
-
-class DiscoveredPipeline(TenantModel):
-    """A pipeline that OpenLineage named while the plan had no room for it."""
-
-    id = UUID7Key()
-    namespace = models.CharField(max_length=1000)
-    name = models.CharField(max_length=1000)
-    identity = models.BinaryField(max_length=32)
-    first_seen_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField()
-    event_count = models.BigIntegerField(default=1)
-    ignored_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "identity"], name="discovered_identity")]
-
-    def __str__(self) -> str:
-        return self.name

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from catalog.models import Check, Pipeline, PipelineVersion, Run
+from catalog.models import Check, DiscoveredPipeline, Pipeline, PipelineVersion, Run
 from catalog.models.pipeline import HEALTH_ORDER
 from catalog.views.pipeline_filters import NEEDS_ATTENTION
 from catalog.views.pipeline_rows import rows_of
@@ -43,6 +43,7 @@ def overview(request: OrganizationRequest) -> HttpResponse:
         "failing_checks": Check.objects.failing().select_related("pipeline").order_by("failing_since")[:SHOWN],
         "versions": PipelineVersion.objects.filter(pipeline__deleted_at=None, pipeline__archived_at=None)
         .select_related("pipeline").defer("spec").order_by("-created_at", "-id")[:6],
+        "discovered_count": DiscoveredPipeline.objects.waiting().count(),
         "usage": usage(request, pipeline_count),
         "attention_href": reverse("pipelines", kwargs={"slug": request.organization.slug})
         + "?" + "&".join(f"health={health}" for health in NEEDS_ATTENTION),

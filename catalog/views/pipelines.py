@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
-from catalog.models import Pipeline
+from catalog.models import DiscoveredPipeline, Pipeline
 from catalog.views.addresses import address, address_up_to, page_of, text_of
 from catalog.views.pipeline_filters import Facets, PipelineFilters
 from catalog.views.pipeline_rows import rows_of
@@ -48,6 +48,7 @@ def pipelines(request: OrganizationRequest) -> HttpResponse:
             "name": filters.sort_href("name"),
             "last_run": filters.sort_href("last_run", descends_first=True),
         },
+        "discovered_count": DiscoveredPipeline.objects.waiting().count(),
         "now": timezone.now(),
         "base_url": settings.BASE_URL,
     }

@@ -172,11 +172,11 @@ def test_a_pipeline_can_be_linked_to_by_its_name(alice_client, acme):
 def test_the_page_takes_as_many_queries_for_one_row_as_for_fifty(alice_client, acme, count):
     # 1-3 session, person, memberships  4-6 the scope (savepoint, outer settings, binding)
     # 7 facets by value  8 tags  9 the page  10 archived  11 recent runs  12 lineage version  13 links, kept by version
-    # 14 matches of the filter  15-16 numbers in the navigation  17-18 the end of the scope
+    # 14 matches of the filter  15 discovered  16-17 numbers in the navigation  18-19 the end of the scope
     for number in range(count):
         make_full_pipeline(acme, f"pipeline_{number:02}")
     alice_client.get(URL)
     with CaptureQueriesContext(connection) as queries:
         response = alice_client.get(f"{URL}?tag=pii")
     assert len(names(response)) == count
-    assert len(queries) == 18, [query["sql"][:100] for query in queries]
+    assert len(queries) == 19, [query["sql"][:100] for query in queries]

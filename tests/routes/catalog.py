@@ -1,6 +1,6 @@
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, RunFactory, StepFactory
 from tests.factories.openlineage import parent, run_event
-from tests.factories.rows import DatasetAliasFactory, PipelineVersionFactory
+from tests.factories.rows import DatasetAliasFactory, DiscoveredPipelineFactory, PipelineVersionFactory
 from tests.routes import ADMINISTER, ANYBODY, INGEST, PLAN, READ_CATALOG, WRITE_CATALOG, WRITE_CONNECTIONS, Id, Route
 
 pipeline_id = Id(lambda organization: PipelineFactory(organization=organization).id)
@@ -8,6 +8,7 @@ pipeline_name = Id(lambda organization: PipelineFactory(organization=organizatio
 versioned = Id(lambda organization: PipelineVersionFactory(organization=organization, version="1").pipeline_id)
 first_version = Id(lambda organization: PipelineVersionFactory(organization=organization, number=1).pipeline_id)
 with_step = Id(lambda organization: StepFactory(organization=organization).pipeline_id)
+discovered = Id(lambda organization: DiscoveredPipelineFactory(organization=organization).id)
 dataset_id = Id(lambda organization: DatasetFactory(organization=organization).id)
 dataset_name = Id(lambda organization: DatasetFactory(organization=organization).name, lambda: "no_such_dataset")
 connection = Id(lambda organization: ConnectionFactory(organization=organization).slug, lambda: "no-such-connection")
@@ -55,6 +56,10 @@ ROUTES = [
     Route("GET /api/v1/pipelines/{name}/versions/{version}", READ_CATALOG, name=versioned, version="1"),
     Route("GET /api/v1/pipelines/{name}/versions/{a}/diff/{b}", READ_CATALOG, name=versioned, a="1", b="1"),
     Route("GET /api/v1/pipelines/{name}/steps/", READ_CATALOG, name=with_step),
+    Route("GET /api/v1/pipelines/discovered", READ_CATALOG),
+    Route("POST /api/v1/pipelines/discovered/{id}/admit", WRITE_CATALOG, id=discovered),
+    Route("POST /api/v1/pipelines/discovered/{id}/ignore", WRITE_CATALOG, id=discovered),
+    Route("DELETE /api/v1/pipelines/discovered/{id}/ignore", WRITE_CATALOG, id=discovered),
     Route("POST /api/v1/plan", PLAN, body=[spec()]),
     Route("POST /api/v1/plan", PLAN, body=spec(free_name(PipelineFactory, "name"))),
     Route("GET /api/v1/datasets/", READ_CATALOG),
@@ -116,6 +121,10 @@ ROUTES = [
     Route("GET /o/{slug}/search/", READ_CATALOG, query={"q": pipeline_name}),
     Route("GET /o/{slug}/search/", READ_CATALOG, query={"q": run_id}),
     Route("GET /o/{slug}/pipelines/", READ_CATALOG),
+    Route("GET /o/{slug}/pipelines/discovered/", READ_CATALOG),
+    Route("POST /o/{slug}/pipelines/discovered/{discovered}/admit/", WRITE_CATALOG, discovered=discovered),
+    Route("POST /o/{slug}/pipelines/discovered/{discovered}/ignore/", WRITE_CATALOG, discovered=discovered),
+    Route("POST /o/{slug}/pipelines/discovered/{discovered}/heed/", WRITE_CATALOG, discovered=discovered),
     Route("GET /o/{slug}/pipelines/by-name/", READ_CATALOG, query={"name": pipeline_name}),
     Route("GET /o/{slug}/pipelines/{pipeline_id}/", READ_CATALOG, pipeline_id=pipeline_id),
     Route("GET /o/{slug}/pipelines/{pipeline_id}/runs/", READ_CATALOG, pipeline_id=pipeline_id),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-from catalog.models import DiscoveredPipeline, identity_of
+from catalog.models import DiscoveredPipeline, Pipeline, identity_of
 from catalog.openlineage.names import JobKey
+from catalog.services.discovered import FORGET_DISCOVERED, LOOK_AGAIN_AFTER
 from catalog.services.statements import insert_rows
 from dataxpipe.postgres.fields import uuid7
 from dataxpipe.problems import Forbidden, PlanLimitReached, Problem
+from orgs import due
 from orgs.plans import limit_of, require_room
 from orgs.tenancy import current_organization
 
@@ -64,12 +66,19 @@ def refused_pipelines(new: Sequence[JobKey], *, freed: int = 0) -> dict[JobKey, 
 
 def remember_discovered(seen: Mapping[JobKey, Sequence[datetime.datetime]]) -> None:
     """Counts the events of pipelines that were not let in; to be called in a scope of its own."""
+    identities = [identity_of(key.namespace, key.name) for key in seen]
+    # Somebody may have let them in since their events were refused.
+    come_in = set(
+        map(bytes, Pipeline.objects.existing().filter(identity__in=identities).values_list("identity", flat=True))
+    )
     rows = [
         (uuid7(), key.namespace, key.name, identity_of(key.namespace, key.name), min(times), max(times), len(times))
         for key, times in seen.items()
+        if identity_of(key.namespace, key.name) not in come_in
     ]
     rows.sort(key=lambda row: row[3])
     insert_rows("catalog_discoveredpipeline", _DISCOVERED, rows, conflict=_COUNTED_ON)
+    due.mark(FORGET_DISCOVERED, after=LOOK_AGAIN_AFTER)
 
 
 def _ignored(keys: Sequence[JobKey]) -> set[JobKey]:
