@@ -14,6 +14,8 @@ from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
+from orgs.services.usage.counts import flush_counts
+from orgs.services.usage.rollup import tidy_usage
 
 # The sixth field is seconds.
 EVERY_FIVE_SECONDS = "* * * * * */5"
@@ -23,6 +25,7 @@ EVERY_FIVE_SECONDS = "* * * * * */5"
 @app.task(name="run_due_work", queueing_lock="run_due_work")
 def work_off_marks(timestamp: int) -> None:
     run_due_work()
+    flush_counts()
 
 
 @app.periodic(cron="13 2 * * *")
@@ -48,6 +51,13 @@ def forget_ended_sessions(timestamp: int) -> None:
 def forget_old_key_uses(timestamp: int) -> None:
     """A caller that went away makes room for another: a key remembers a thousand."""
     forget_uses(before=timezone.now() - KEPT_FOR)
+
+
+@app.periodic(cron="53 2 * * *")
+@app.task(name="tidy_usage", queueing_lock="tidy_usage")
+def tidy_old_usage(timestamp: int) -> None:
+    """Old hours become days, old days months, and what the plan does not keep is forgotten."""
+    tidy_usage()
 
 
 @app.periodic(cron="33 3 * * *")

@@ -31,6 +31,8 @@ CONTROL_TABLES = {
     "orgs_apikeyuse": "counted outside scopes, so that a refused request is remembered",
     "billing_subscription": "a webhook names a customer of Stripe, and the organization is found by it",
     "billing_checkoutsession": "the worker looks for payments whose webhook never came, in all organizations",
+    "orgs_usagecount": "counted outside scopes, many organizations in one statement",
+    "orgs_usagelevel": "levels of every organization are thinned out in one statement",
     "orgs_due": "the worker must find work without visiting every tenant",
 }
 

@@ -22,6 +22,7 @@ from orgs.models import Organization
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
 from orgs.standing import require_standing
+from orgs.services.usage.counts import count_request, counted_for
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             response = self._refused_at_commit(error)
         if response.status_code < 500:
             self._note_use()
+            if self._authenticated and response.status_code != 429:
+                count_request(self.organization, self._authenticated.api_key)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -74,6 +77,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         self._authenticated = request.auth  # type: ignore[assignment]
+        self._scope.enter_context(counted_for(self.actor.api_key))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400 and is_scope_open():

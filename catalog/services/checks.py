@@ -16,6 +16,7 @@ from catalog.services.statements import fetch
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.postgres.written import columns_of, instance_of
 from dataxpipe.problems import Conflict
+from orgs.services.usage.counts import count
 
 _SAID = (
     "status",
@@ -173,6 +174,7 @@ class _Shelf:
         changed = (check for id_, check in self.changed_checks.items() if id_ not in new_checks)
         update_rows(changed, ["dataset_id", "severity", "origin", "ended_at"])
         CheckResult.objects.bulk_create(sorted(self.new, key=lambda result: result.id))
+        count("check_results", len(self.new))
         update_rows((result for id_, result in self.changed.items() if id_ not in new_results), _SAID)
 
     def _check(self, report: ResultReport) -> Check:

@@ -26,6 +26,7 @@ from catalog.services.twins import hand_over
 from dataxpipe.postgres.bulk import update_rows
 from dataxpipe.problems import Conflict
 from orgs import due
+from orgs.services.usage.counts import count
 
 MARK_LOST_RUNS = "mark_lost_runs"
 MAX_DEPTH = 32
@@ -148,6 +149,7 @@ class RunBook:
         for run in changed:
             run.updated_at = self.now
         Run.objects.bulk_create(sorted(new, key=lambda run: run.id))
+        count("runs_recorded", sum(run.step_id is None for run in new))
         update_rows(changed, [*WRITTEN, "updated_at"])
         self._refresh([*new, *changed])
 

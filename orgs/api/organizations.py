@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from dataxpipe.fields import StrictSerializer, TextField
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs import plans
+from orgs.api import usage
 from orgs.models import Organization
 from orgs.models.organization import SETTINGS
 from orgs.permissions import Right
@@ -104,8 +105,12 @@ class OrganizationViewSet(TenantViewSet):
         "me": Right.READ_CATALOG,
         "change_me": Right.ADMINISTER,
         "limits": Right.PLAN,
+        "usage": Right.READ_ORGANIZATION,
     }
-    parameters: ClassVar[dict[str, set[str]]] = {"limits": {"adding_pipelines", "adding_connections"}}
+    parameters: ClassVar[dict[str, set[str]]] = {
+        "limits": {"adding_pipelines", "adding_connections"},
+        "usage": usage.PARAMETERS,
+    }
 
     @extend_schema(operation_id="organization_retrieve", responses=OrganizationSerializer)
     @action(detail=False)
@@ -141,6 +146,12 @@ class OrganizationViewSet(TenantViewSet):
                 "upgrade_url": f"/o/{organization.slug}/settings/billing/",
             }
         )
+
+    @extend_schema(operation_id="organization_usage", parameters=usage.DOCUMENTED, responses=usage.UsageSerializer)
+    @action(detail=False, url_path="me/usage")
+    def usage(self, request: Request) -> Response:
+        """What was used over time: counts by interval, and levels at its end."""
+        return Response(usage.usage_answer(request))
 
 
 def _headroom(organization: Organization, resource: str, request: Request) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from orgs.models.invitation import Invitation
 from orgs.models.membership import Membership
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
 from orgs.models.platform import PlatformEvent, PlatformKey
+from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
 
 __all__ = [
+    "NO_KEY",
     "ApiKey",
     "ApiKeyUse",
     "AuditEvent",
@@ -23,5 +25,8 @@ __all__ = [
     "OrganizationStatus",
     "PlatformEvent",
     "PlatformKey",
+    "UsageCount",
+    "UsageLevel",
+    "UsagePeriod",
     "User",
 ]

@@ -70,6 +70,8 @@ class Organization(models.Model):
     stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     limit_overrides = models.JSONField(default=dict, blank=True)
     settings = models.JSONField(default=dict, blank=True)
+    usage_levels = models.JSONField(default=dict, blank=True)
+    limit_warnings = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

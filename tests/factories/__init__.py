@@ -20,7 +20,7 @@ from catalog.models import (
     identity_of,
 )
 from orgs import keys
-from orgs.models import ApiKey, Invitation, Membership, Organization, User
+from orgs.models import NO_KEY, ApiKey, Invitation, Membership, Organization, UsageCount, UsageLevel, User
 from orgs.permissions import SCOPES
 from orgs.services.invitations import VALID_FOR, digest_of
 from orgs.tenancy import tenant_scope
@@ -193,3 +193,25 @@ class CheckResultFactory(TenantFactory):
     status = "pass"
     severity = "error"
     executed_at = factory.LazyFunction(timezone.now)
+
+
+class UsageCountFactory(factory.django.DjangoModelFactory[UsageCount]):
+    class Meta:
+        model = UsageCount
+
+    organization = factory.SubFactory(OrganizationFactory)
+    starts_at = factory.LazyFunction(lambda: timezone.now().replace(minute=0, second=0, microsecond=0))
+    period = "hour"
+    api_key_id = NO_KEY
+    api_requests = 1
+
+
+class UsageLevelFactory(factory.django.DjangoModelFactory[UsageLevel]):
+    class Meta:
+        model = UsageLevel
+
+    organization = factory.SubFactory(OrganizationFactory)
+    day = factory.LazyFunction(lambda: timezone.now().date())
+    pipelines = 4
+    connections = 2
+    storage_bytes = 1_000_000

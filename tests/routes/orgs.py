@@ -64,6 +64,7 @@ ROUTES = [
     Route("GET /api/v1/organizations/me", READ_CATALOG),
     Route("PATCH /api/v1/organizations/me", ADMINISTER, body={"name": "Acme Data"}),
     Route("GET /api/v1/organizations/me/limits", PLAN),
+    Route("GET /api/v1/organizations/me/usage", READ_ORGANIZATION),
     Route("GET /api/v1/members/", READ_ORGANIZATION),
     Route("GET /api/v1/members/{pk}", READ_ORGANIZATION, pk=viewer),
     Route("PATCH /api/v1/members/{pk}", ADMINISTER, pk=viewer, body={"role": "editor"}),

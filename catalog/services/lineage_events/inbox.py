@@ -15,6 +15,7 @@ from catalog.openlineage.events import DatasetEvent, RunEvent
 from catalog.services.lineage_events.intake import Received, kind_of
 from catalog.services.statements import insert_rows
 from dataxpipe.postgres.fields import uuid7
+from orgs.services.usage.counts import count
 
 _GZIP = 31  # zlib's word for the gzip format
 _INBOX = {
@@ -44,6 +45,7 @@ def store(
     runs = runs or {}
     rows = [_row(one, state, api_key_id, now, runs.get(one.index)) for one in received]
     insert_rows("catalog_eventinbox", _INBOX, rows, constants={"reason": "''"}, conflict="DO NOTHING")
+    count("events_ingested", len(rows))
 
 
 def document_of(body: bytes | memoryview) -> Any:

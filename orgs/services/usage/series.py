@@ -1,0 +1,126 @@
+"""What an organization used over time, as API and pages show it. In the organization's scope."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.models.functions import Trunc
+from django.utils import timezone
+
+from orgs.models import ApiKey, UsageCount, UsageLevel, UsagePeriod
+from orgs.services.usage.counts import COUNTED
+from orgs.services.usage.rollup import DAYS_KEPT, HOURS_KEPT
+from orgs.tenancy import current_organization
+
+LEVELS = ("pipelines", "connections", "storage_bytes")
+METRICS = (*COUNTED, *LEVELS)
+KEPT = {UsagePeriod.HOUR: HOURS_KEPT, UsagePeriod.DAY: DAYS_KEPT}
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Whole intervals of UTC time, `end` not included."""
+
+    start: datetime.datetime
+    end: datetime.datetime
+    interval: UsagePeriod
+
+    @classmethod
+    def around(cls, start: datetime.datetime, end: datetime.datetime, interval: UsagePeriod) -> Frame:
+        """Widened to whole intervals."""
+        last = floor(end, interval)
+        return cls(floor(start, interval), last if last == end else following(last, interval), interval)
+
+    def points(self) -> Iterator[datetime.datetime]:
+        at = self.start
+        while at < self.end:
+            yield at
+            at = following(at, self.interval)
+
+    def count(self, *, at_most: int) -> int:
+        """How many points there are; stops counting past `at_most`."""
+        return sum(1 for _ in zip(range(at_most + 1), self.points(), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Counts by start of interval, those of each key likewise (intervals without use are left out), and levels."""
+
+    frame: Frame
+    counts: dict[datetime.datetime, Counts]
+    keys: dict[UUID, dict[datetime.datetime, Counts]]
+    levels: dict[datetime.datetime, dict[str, int | None]] = field(default_factory=dict)
+
+    def total(self, metric: str) -> int:
+        return sum(counts[metric] for counts in self.counts.values())
+
+    def total_of_key(self, api_key_id: UUID, metric: str) -> int:
+        return sum(counts[metric] for counts in self.keys[api_key_id].values())
+
+
+def floor(at: datetime.datetime, interval: UsagePeriod) -> datetime.datetime:
+    at = at.astimezone(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+    if interval == UsagePeriod.HOUR:
+        return at
+    at = at.replace(hour=0)
+    return at if interval == UsagePeriod.DAY else at.replace(day=1)
+
+
+def following(at: datetime.datetime, interval: UsagePeriod) -> datetime.datetime:
+    if interval == UsagePeriod.MONTH:
+        return (at.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
+    return at + datetime.timedelta(hours=1 if interval == UsagePeriod.HOUR else 24)
+
+
+def kept_since(interval: UsagePeriod) -> datetime.datetime | None:
+    """Before it no such intervals are known any more, only longer ones."""
+    kept = KEPT.get(interval)
+    return floor(timezone.now() - kept, UsagePeriod.DAY) if kept else None
+
+
+def usage_in(frame: Frame) -> Usage:
+    """Two statements, whatever the frame: rows of counts by key and interval, and levels by day."""
+    rows = UsageCount.objects.filter(
+        organization_id=current_organization().pk, starts_at__gte=frame.start, starts_at__lt=frame.end
+    )
+    at = Trunc("starts_at", frame.interval.value, tzinfo=datetime.UTC)
+    grouped = rows.values("api_key_id", at=at).annotate(**{f"{name}_sum": Sum(name) for name in COUNTED})
+    counts = {at: dict.fromkeys(COUNTED, 0) for at in frame.points()}
+    keys: dict[UUID, dict[datetime.datetime, Counts]] = {}
+    row: dict[str, Any]
+    for row in grouped.order_by("at"):
+        amounts = {name: int(row[f"{name}_sum"]) for name in COUNTED}
+        keys.setdefault(row["api_key_id"], {})[row["at"]] = amounts
+        for name, amount in amounts.items():
+            counts[row["at"]][name] += amount
+    return Usage(frame, counts, keys, _levels_in(frame))
+
+
+def keys_named(ids: Iterable[UUID]) -> dict[UUID, ApiKey | None]:
+    """The keys with these ids; None is what the worker did."""
+    known = ApiKey.objects.filter(organization=current_organization()).in_bulk(list(ids))
+    return {id_: known.get(id_) for id_ in ids}
+
+
+def _levels_in(frame: Frame) -> dict[datetime.datetime, dict[str, int | None]]:
+    """At the end of each interval, or now: what was measured last by then; None before the first measuring."""
+    last_day = (frame.end - datetime.timedelta.resolution).date()
+    measured = UsageLevel.objects.filter(organization_id=current_organization().pk, day__lte=last_day)
+    before = measured.filter(day__lt=frame.start.date()).order_by("-day").values("day", *LEVELS)[:1]
+    within = measured.filter(day__gte=frame.start.date()).order_by("day").values("day", *LEVELS)
+    rows = [*before, *within]
+    levels: dict[datetime.datetime, dict[str, int | None]] = {}
+    known: dict[str, int | None] = dict.fromkeys(LEVELS)
+    for at in frame.points():
+        until = following(at, frame.interval)
+        while rows and datetime.datetime.combine(rows[0]["day"], datetime.time(), datetime.UTC) < until:
+            known = {name: rows[0][name] for name in LEVELS}
+            rows.pop(0)
+        levels[at] = known if at <= timezone.now() else dict.fromkeys(LEVELS)
+    return levels
