@@ -21,7 +21,6 @@ APPLY_EVENTS = "apply_events"
 FORGET_IDEMPOTENCY = "forget_idempotency"
 KEY_WARNINGS = "key_warnings"
 MEASURE_USAGE = "measure_usage"
-WATCH_LIMITS = "watch_limits"
 
 BRING_FORWARD = """
     INSERT INTO orgs_due (organization_id, kind, due_at) VALUES (%s, %s, %s)

@@ -4,6 +4,7 @@ all but the last seconds are there."""
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -37,6 +38,7 @@ def environment(tmp_path: Path, monkeypatch: Any) -> Path:
     for name, value in {"DATAXPIPE_DATA_DIR": str(tmp_path), "DEBUG": "true", "WEB_CONCURRENCY": "4"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    ensure_server(tmp_path)  # held up from here, so that it does not end with each command
     manage("migrate", "--verbosity", "0")
     manage("create_organization", "acme", "--name", "Acme", "--plan", "business", "--owner", "alice@example.com")
     return tmp_path
@@ -44,7 +46,7 @@ def environment(tmp_path: Path, monkeypatch: Any) -> Path:
 
 def manage(*arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def send(port: int, keys: list[str]) -> Counter[str]:
@@ -53,8 +55,6 @@ def send(port: int, keys: list[str]) -> Counter[str]:
     lock = threading.Lock()
 
     def work(key: str) -> None:
-        import json
-
         for number in range(REQUESTS):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             headers = {"X-API-KEY": key, "Content-Type": "application/json"}

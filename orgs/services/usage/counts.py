@@ -117,7 +117,7 @@ def _flush_until(stop: threading.Event, every_seconds: float) -> None:
 
 
 def _add(
-    organization_id: int, api_key_id: UUID, metric: Metric, amount: int, *, starts_at: datetime.datetime | None = None
+    organization_id: int, api_key_id: UUID, metric: str, amount: int, *, starts_at: datetime.datetime | None = None
 ) -> None:
     starts_at = starts_at or timezone.now().replace(minute=0, second=0, microsecond=0)
     with _lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Sum
@@ -93,8 +93,7 @@ def usage_in(frame: Frame) -> Usage:
     grouped = rows.values("api_key_id", at=at).annotate(**{f"{name}_sum": Sum(name) for name in COUNTED})
     counts = {at: dict.fromkeys(COUNTED, 0) for at in frame.points()}
     keys: dict[UUID, dict[datetime.datetime, Counts]] = {}
-    row: dict[str, Any]
-    for row in grouped.order_by("at"):
+    for row in cast("Iterable[dict[str, Any]]", grouped.order_by("at")):
         amounts = {name: int(row[f"{name}_sum"]) for name in COUNTED}
         keys.setdefault(row["api_key_id"], {})[row["at"]] = amounts
         for name, amount in amounts.items():
