@@ -37,6 +37,7 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
         response = HttpResponse(page, status=problem.status)
     for name, value in problem.headers.items():
         response[name] = value
+    response.problem = problem  # type: ignore[attr-defined]  # for what counts refusals
     return response
 
 

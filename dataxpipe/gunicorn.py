@@ -45,7 +45,9 @@ def post_fork(server: Any, worker: Any) -> None:
 def worker_exit(server: Any, worker: Any) -> None:
     """Counts that a process holds in memory are written before it ends."""
     from orgs.services.key_uses import flush_uses
+    from orgs.services.refusals import flush_refusals
     from orgs.services.usage.counts import flush_counts
 
     flush_counts()
     flush_uses()
+    flush_refusals()

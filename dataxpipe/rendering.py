@@ -39,12 +39,14 @@ def problem_response(exception: Exception, context: Any) -> Response | None:
     problem = problem_of(exception)
     if problem is None:
         return None
-    return Response(
+    response = Response(
         problem.as_dict(),
         status=problem.status,
         headers=problem.headers,
         content_type="application/problem+json",
     )
+    response.problem = problem  # type: ignore[attr-defined]  # for what counts refusals
+    return response
 
 
 def problem_of(exception: Exception) -> Problem | None:

@@ -7,16 +7,14 @@ within a minute (`orgs.services.audit`). Sealing inside each transaction would s
 from __future__ import annotations
 
 import enum
-import hashlib
-import hmac
 import secrets
 from typing import Any
 
 from django.utils import timezone
 
-from orgs import due
+from orgs import audit_trail, due
 from orgs.actors import Actor
-from orgs.models import AuditEvent, AuditPerson
+from orgs.models import AuditEvent, AuditPerson, AuditSubject
 from orgs.platform_audit import copy_events
 from orgs.tenancy import current_organization
 
@@ -46,6 +44,8 @@ class Action(enum.Enum):
     MEMBER_PASSWORD_CHANGED = "member.password_changed"  # noqa: S105
     MEMBER_PASSWORD_RESET = "member.password_reset"  # noqa: S105
     MEMBER_EMAIL_CHANGED = "member.email_changed"
+    MEMBER_DATA_ERASED = "member.data_erased"
+    AUDIT_EXPORTED = "audit.exported"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_OVERLAP_ENDED = "api_key.overlap_ended"
@@ -69,6 +69,11 @@ class Action(enum.Enum):
     DATASET_OBSERVED = "dataset.observed"
 
 
+# Targets whose label is a person's address, and actions whose values are.
+PERSONAL_TARGETS = {"membership", "invitation", "user"}
+PERSONAL_VALUES = {Action.MEMBER_EMAIL_CHANGED}
+
+
 def record(
     action: Action,
     actor: Actor,
@@ -83,12 +88,13 @@ def record(
 
 
 def record_all(actor: Actor, changes: list[tuple[Action, Any, str, Any, Any]]) -> list[AuditEvent]:
-    """Remembers many changes of one actor in two statements: `(action, target, label, before, after)` each."""
-    events, people = [], []
+    """Remembers many changes of one actor in two or three statements: `(action, target, label, before, after)` each."""
+    events, people, subjects = [], [], []
     now = timezone.now()
     for action, target, label, before, after in changes:
-        salt = secrets.token_bytes(16)
-        person = AuditPerson(salt=salt, label=actor.label, ip_address=actor.ip_address, user_agent=actor.user_agent)
+        person = AuditPerson(salt=_salt(), label=actor.label, ip_address=actor.ip_address, user_agent=actor.user_agent)
+        label = (label or (str(target) if target is not None else ""))[:1000]
+        subject = _subject(action, target, label, before, after)
         person.event = AuditEvent(
             created_at=now,
             action=action.value,
@@ -96,23 +102,50 @@ def record_all(actor: Actor, changes: list[tuple[Action, Any, str, Any, Any]]) -
             actor_id=actor.id,
             target_kind=target._meta.model_name if target is not None else "",
             target_id=str(target.pk) if target is not None else "",
-            target_label=(label or (str(target) if target is not None else ""))[:1000],
-            before=before,
-            after=after,
+            target_label="" if subject else label,
+            before=None if subject and subject.details else before,
+            after=None if subject and subject.details else after,
             request_id=actor.request_id,
             person_digest=person_digest(person),
+            subject_digest=subject_digest(subject) if subject else None,
         )
         events.append(person.event)
         people.append(person)
+        if subject:
+            subject.event = person.event
+            subjects.append(subject)
     AuditEvent.objects.bulk_create(events)
     AuditPerson.objects.bulk_create(people)
+    if subjects:
+        AuditSubject.objects.bulk_create(subjects)
     if actor.is_operator:
         copy_events(events, current_organization(), actor)
     due.mark(due.SEAL_AUDIT)
     return events
 
 
+def _subject(action: Action, target: Any, label: str, before: Any, after: Any) -> AuditSubject | None:
+    """The part of an event that is about a person, if it is about one."""
+    kind = target._meta.model_name if target is not None else ""
+    if kind not in PERSONAL_TARGETS:
+        return None
+    details = {"before": before, "after": after} if action in PERSONAL_VALUES else None
+    person_id = target.pk if kind == "user" else getattr(target, "user_id", "")
+    return AuditSubject(salt=_salt(), person_id=str(person_id), label=label[:254], details=details)
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(16)
+
+
 def person_digest(person: AuditPerson) -> bytes:
     """The salted hash that stands in the chain for the personal fields."""
-    fields = "\0".join([person.label, person.ip_address or "", person.user_agent])
-    return hmac.new(bytes(person.salt), fields.encode(), hashlib.sha256).digest()
+    return audit_trail.person_digest(
+        bytes(person.salt), label=person.label, ip_address=person.ip_address, user_agent=person.user_agent
+    )
+
+
+def subject_digest(subject: AuditSubject) -> bytes:
+    return audit_trail.subject_digest(
+        bytes(subject.salt), person_id=subject.person_id, label=subject.label, details=subject.details
+    )

@@ -31,8 +31,9 @@ class ApiKeyAuthentication:
         if text is None:
             raise NotAuthenticated("Send an API key in the header X-API-KEY.")
         api_key = authenticate_key(text, request=request._request)
-        request._request.organization = api_key.organization
-        return _creator(api_key), Actor.of_key(api_key, request._request)
+        actor = Actor.of_key(api_key, request._request)
+        _know(request._request, api_key, actor)
+        return _creator(api_key), actor
 
     def authenticate_header(self, request: Any) -> str:
         return 'Bearer realm="dataxpipe"'
@@ -47,6 +48,8 @@ def authenticate_key(text: str, *, request: Any) -> ApiKey:
     elif not keys.is_well_formed(text):
         raise NotAuthenticated("This is not an API key: it is incomplete or mistyped.")
     api_key = _find_key(keys.digest(text))
+    if api_key is not None:
+        _know(request, api_key, Actor.of_key(api_key, request))
     if api_key is not None and not api_key.is_usable:
         note_reuse(api_key=api_key, actor=Actor.of_key(api_key, request))
     if api_key is None or not api_key.is_usable:
@@ -54,6 +57,11 @@ def authenticate_key(text: str, *, request: Any) -> ApiKey:
     if api_key.allowed_cidrs and not _is_within(client_address(request), api_key.allowed_cidrs):
         raise NotAuthenticated("The API key may not be used from this address.")
     return api_key
+
+
+def _know(request: Any, api_key: ApiKey, actor: Actor) -> None:
+    """Whose request this is, also for what counts refusals."""
+    request.organization, request.actor = api_key.organization, actor
 
 
 def _find_key(digest: bytes) -> ApiKey | None:

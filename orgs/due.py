@@ -17,6 +17,7 @@ from orgs.models import Due
 from orgs.tenancy import before_scope_exit, current_organization
 
 SEAL_AUDIT = "seal_audit"
+ANCHOR_AUDIT = "anchor_audit"
 APPLY_EVENTS = "apply_events"
 FORGET_IDEMPOTENCY = "forget_idempotency"
 KEY_WARNINGS = "key_warnings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,10 +18,14 @@ from orgs.actors import Actor
 from orgs.models import Membership
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
+from orgs.services.refusals import REMEMBERED_STATUSES, count_refusal
 from orgs.standing import require_standing
 from orgs.tenancy import roll_back, tenant_scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+logger = logging.getLogger(__name__)
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -35,6 +40,24 @@ class ContentSecurityPolicyMiddleware:
         is_documentation = request.path.startswith("/api/docs")
         policy = settings.CONTENT_SECURITY_POLICY_DOCS if is_documentation else settings.CONTENT_SECURITY_POLICY
         response.setdefault("Content-Security-Policy", policy)
+        return response
+
+
+class RefusalMiddleware:
+    """Counts refusals of whoever is known to an organization, after its scope has ended."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        organization, actor = getattr(request, "organization", None), getattr(request, "actor", None)
+        problem = getattr(response, "problem", None)
+        if response.status_code in REMEMBERED_STATUSES and organization and actor and problem:
+            try:
+                count_refusal(organization_id=organization.pk, actor=actor, problem=problem, path=request.path)
+            except Error:
+                logger.exception("a refusal was not counted")  # that it was refused stands
         return response
 
 

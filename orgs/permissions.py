@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from dataxpipe.problems import Forbidden
 
@@ -88,7 +88,7 @@ def _needed(right: Right, actor_kind: str) -> str:
     return f"the role {LEAST_ROLE[right].value}"
 
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def requires(role: Role) -> Callable[[View], View]:
@@ -96,7 +96,7 @@ def requires(role: Role) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: OrganizationRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: OrganizationRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             held = request.actor.role
             if held is None or held.rank < role.rank:
                 raise Forbidden(f"This needs the role {role.value}.", required=role.value)

@@ -21,6 +21,7 @@ SETTINGS_PAGES = [
     SettingsPage("members", "Members"),
     SettingsPage("api_keys", "API keys"),
     SettingsPage("plan", "Plan", Role.VIEWER),
+    SettingsPage("access_review", "Access review"),
     SettingsPage("audit_log", "Audit log"),
 ]
 

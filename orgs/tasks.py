@@ -10,6 +10,7 @@ from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
+from orgs.services import refusals
 from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
@@ -58,6 +59,12 @@ def forget_old_key_uses(timestamp: int) -> None:
 def tidy_old_usage(timestamp: int) -> None:
     """Old hours become days, old days months, and what the plan does not keep is forgotten."""
     tidy_usage()
+
+
+@app.periodic(cron="28 3 * * *")
+@app.task(name="forget_old_refusals", queueing_lock="forget_old_refusals")
+def forget_old_refusals(timestamp: int) -> None:
+    refusals.forget_refusals(before=timezone.now() - refusals.KEPT_FOR)
 
 
 @app.periodic(cron="33 3 * * *")

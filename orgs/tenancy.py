@@ -26,6 +26,8 @@ CONTROL_TABLES = {
     "orgs_organization": "the tenants themselves, found by slug before one is known",
     "orgs_organizationslug": "former slugs redirect and are never issued again",
     "orgs_membership": "a person's organizations are loaded when they are authenticated",
+    "orgs_formermembership": "where a person was a member is asked when their account ends, for every organization",
+    "orgs_refusal": "counted outside scopes, so that it outlives the request that was rolled back",
     "orgs_invitation": "whoever opens the link is no member yet, and the link names the organization",
     "orgs_apikey": "a credential names its organization",
     "orgs_apikeyuse": "counted outside scopes, so that a refused request is remembered",

@@ -21,8 +21,8 @@ from orgs.authentication import note_use
 from orgs.models import Organization
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
-from orgs.standing import require_standing
 from orgs.services.usage.counts import count_request, counted_for
+from orgs.standing import require_standing
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
 
 logger = logging.getLogger(__name__)

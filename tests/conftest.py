@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from orgs.models import ApiKey, Organization, User
-from orgs.services import key_uses
+from orgs.services import key_uses, refusals
 from orgs.services.usage import counts
 from orgs.tenancy import is_scope_open
 from tests.factories import ApiKeyFactory, MembershipFactory, OrganizationFactory, UserFactory
@@ -37,6 +37,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def no_use_is_counted_from_an_earlier_test() -> None:
     key_uses._counts.clear()
     counts._counts.clear()
+    refusals._counts.clear()
 
 
 @pytest.fixture(autouse=True)

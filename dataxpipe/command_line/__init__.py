@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dataxpipe.command_line import keys, limits
+from dataxpipe.command_line import audit, keys, limits
 from dataxpipe.command_line.command import CannotAsk, Command
 
-COMMANDS: tuple[Command, ...] = (limits.COMMAND, keys.COMMAND)
+COMMANDS: tuple[Command, ...] = (limits.COMMAND, keys.COMMAND, audit.COMMAND)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

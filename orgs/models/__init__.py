@@ -1,11 +1,12 @@
 from orgs.models.api_key import ApiKey, ApiKeyUse
-from orgs.models.audit import AuditEvent, AuditPerson, AuditSeal
+from orgs.models.audit import AuditAnchor, AuditEvent, AuditPerson, AuditSeal, AuditSubject
 from orgs.models.due import Due
 from orgs.models.idempotency import IdempotencyRecord
 from orgs.models.invitation import Invitation
-from orgs.models.membership import Membership
+from orgs.models.membership import FormerMembership, Membership
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
 from orgs.models.platform import PlatformEvent, PlatformKey
+from orgs.models.refusal import Refusal
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
 
@@ -13,10 +14,13 @@ __all__ = [
     "NO_KEY",
     "ApiKey",
     "ApiKeyUse",
+    "AuditAnchor",
     "AuditEvent",
     "AuditPerson",
     "AuditSeal",
+    "AuditSubject",
     "Due",
+    "FormerMembership",
     "IdempotencyRecord",
     "Invitation",
     "Membership",
@@ -25,6 +29,7 @@ __all__ = [
     "OrganizationStatus",
     "PlatformEvent",
     "PlatformKey",
+    "Refusal",
     "UsageCount",
     "UsageLevel",
     "UsagePeriod",

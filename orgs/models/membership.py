@@ -30,3 +30,19 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.organization_id} as {self.role}"
+
+
+class FormerMembership(models.Model):
+    """Where a person once was a member: whose memory of them must be found when they ask for export or erasure."""
+
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.CASCADE, related_name="former_memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="former_memberships")
+    ended_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="former_membership_once_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} once in {self.organization_id}"

@@ -11,29 +11,34 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from dataxpipe import keyring
 from dataxpipe.postgres.fields import first_uuid7
-from orgs.audit import person_digest
-from orgs.models import AuditEvent, AuditPerson, AuditSeal
+from orgs import audit_trail, due
+from orgs.audit import person_digest, subject_digest
+from orgs.models import AuditAnchor, AuditEvent, AuditSeal
+from orgs.services.audit_entries import BATCH, MISSING, Entry, anchor_defect, sealed_entries
 from orgs.tenancy import current_organization
 
-BATCH = 1_000
 # No transaction lives this long (statements end after minutes), so no older event can still appear unsealed.
 LONGEST_TRANSACTION = datetime.timedelta(days=1)
-NOTHING_BEFORE = b"\0" * 32
+ANCHORED_EVERY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """`head` is the last sequence, 0 without one. `bad_sequence` is the first entry that does not fit, and why."""
+    """`head` is the last sequence, 0 without one; up to `anchored` it is signed.
+
+    `bad_sequence` is the first entry that does not fit, and `reason` why.
+    """
 
     head: int = 0
+    anchored: int = 0
     head_mac: str = ""
     unsealed: int = 0
     erased_people: int = 0
@@ -54,27 +59,36 @@ def seal_pending() -> int:
     while events := list(AuditEvent.objects.filter(seal=None, id__gt=since).order_by("id")[:BATCH]):
         head, since = _append(head, events), events[-1].pk
         sealed += len(events)
+    if sealed:
+        due.mark(due.ANCHOR_AUDIT, after=ANCHORED_EVERY)
     return sealed
 
 
 def verify_chain() -> ChainReport:
-    """Walks the bound organization's chain from its first seal."""
+    """Walks the bound organization's chain from its first seal, and its anchors beside it."""
     report = ChainReport(unsealed=AuditEvent.objects.filter(seal=None).count())
-    previous = NOTHING_BEFORE
-    for expected, (seal, person) in enumerate(_sealed_entries(), start=1):
-        if seal.sequence != expected:
-            return replace(report, bad_sequence=expected, reason="the entry is missing")
-        if reason := _defect(seal, person, previous):
+    anchors = {anchor.sequence: anchor for anchor in AuditAnchor.objects.all()}
+    previous = link = audit_trail.NOTHING_BEFORE
+    for expected, entry in enumerate(sealed_entries(), start=1):
+        if entry.seal.sequence != expected:
+            return replace(report, bad_sequence=expected, reason=MISSING)
+        if reason := _defect(entry, previous):
             return replace(report, bad_sequence=expected, reason=reason)
-        previous = bytes(seal.mac)
-        erased = report.erased_people + (person is None)
+        previous, link = bytes(entry.seal.mac), audit_trail.link(link, entry.as_dict())
+        if expected in anchors:
+            if reason := anchor_defect(anchors[expected], link):
+                return replace(report, bad_sequence=report.anchored + 1, reason=reason)
+            report = replace(report, anchored=expected)
+        erased = report.erased_people + (entry.person is None)
         report = replace(report, head=expected, head_mac=previous.hex(), erased_people=erased)
+    if anchors and max(anchors) > report.head:
+        return replace(report, bad_sequence=report.head + 1, reason=MISSING)
     return report
 
 
 def _append(head: AuditSeal | None, events: list[AuditEvent]) -> AuditSeal:
     """Seals these events behind the head; returns the new head."""
-    sequence, previous = (head.sequence, bytes(head.mac)) if head else (0, NOTHING_BEFORE)
+    sequence, previous = (head.sequence, bytes(head.mac)) if head else (0, audit_trail.NOTHING_BEFORE)
     key_id, now, seals = keyring.active_key_id(), timezone.now(), []
     for event in events:
         sequence += 1
@@ -91,21 +105,8 @@ def _lock_chain() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-def _sealed_entries() -> Iterator[tuple[AuditSeal, AuditPerson | None]]:
-    after = 0
-    while seals := list(
-        AuditSeal.objects.filter(sequence__gt=after).select_related("event").order_by("sequence")[:BATCH]
-    ):
-        people = {
-            person.event_id: person
-            for person in AuditPerson.objects.filter(event_id__in=[seal.event_id for seal in seals])
-        }
-        for seal in seals:
-            yield seal, people.get(seal.event_id)
-        after = seals[-1].sequence
-
-
-def _defect(seal: AuditSeal, person: AuditPerson | None, previous: bytes) -> str:
+def _defect(entry: Entry, previous: bytes) -> str:
+    seal, person, subject = entry.seal, entry.person, entry.subject
     try:
         expected = _mac(seal.event, seal.sequence, previous, seal.key_id)
     except keyring.UnknownMasterKey:
@@ -114,13 +115,15 @@ def _defect(seal: AuditSeal, person: AuditPerson | None, previous: bytes) -> str
         return "the entry or its place was changed"
     if person is not None and not hmac.compare_digest(person_digest(person), bytes(seal.event.person_digest)):
         return "the actor's label, address or agent was changed"
+    if subject is not None and subject_digest(subject) != bytes(seal.event.subject_digest or b""):
+        return "whom the entry is about was changed"
     return ""
 
 
 def _mac(event: AuditEvent, sequence: int, previous: bytes, key_id: str) -> bytes:
     organization_id = event.organization_id
     key = keyring.derived_key(key_id, f"audit chain of organization {organization_id}")
-    content = [
+    content: list[Any] = [
         organization_id,
         sequence,
         previous.hex(),
@@ -137,4 +140,6 @@ def _mac(event: AuditEvent, sequence: int, previous: bytes, key_id: str) -> byte
         event.request_id,
         bytes(event.person_digest).hex(),
     ]
+    if event.subject_digest is not None:
+        content.append(bytes(event.subject_digest).hex())
     return hmac.new(key, json.dumps(content, sort_keys=True).encode(), hashlib.sha256).digest()

@@ -11,7 +11,7 @@ from dataxpipe.problems import Conflict, Forbidden, NotFound
 from orgs import audit
 from orgs.actors import Actor
 from orgs.audit import Action
-from orgs.models import Membership, Organization, User
+from orgs.models import FormerMembership, Membership, Organization, User
 from orgs.permissions import Role
 from orgs.services.organizations import lock_organization
 from orgs.tenancy import current_organization
@@ -59,8 +59,7 @@ def transfer_ownership(*, membership: Membership, owner: User, actor: Actor) -> 
     if membership.role != Role.OWNER.value:
         _set_role(membership, Role.OWNER, actor)
     _set_role(former, Role.ADMIN, actor)
-    after = {"from": owner.email, "to": membership.user.email}
-    audit.record(Action.ORGANIZATION_TRANSFERRED, actor, target=membership.organization, after=after)
+    audit.record(Action.ORGANIZATION_TRANSFERRED, actor, target=membership, target_label=membership.user.email)
     return membership
 
 
@@ -85,6 +84,7 @@ def _end(membership: Membership, action: Action, actor: Actor) -> None:
         _require_another_owner(membership)
     audit.record(action, actor, target=membership, target_label=membership.user.email, before={"role": membership.role})
     _withdraw_invitations(membership, None)
+    FormerMembership.objects.update_or_create(organization=membership.organization, user=membership.user)
     membership.delete()
 
 

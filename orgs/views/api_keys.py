@@ -21,6 +21,7 @@ from orgs.audit import Action
 from orgs.forms.api_keys import NewKeyForm, RevokeKeyForm, RotateKeyForm
 from orgs.models import ApiKey, ApiKeyUse, AuditEvent
 from orgs.permissions import Role, requires
+from orgs.redirects import safe_next
 from orgs.requests import OrganizationRequest
 from orgs.services import api_keys as keys
 from orgs.services.key_callers import recent_callers, starts_after
@@ -106,7 +107,7 @@ def revoke_api_key(request: OrganizationRequest, pk: str) -> HttpResponse:
         return _page(request, panel="revoke", chosen=api_key, form=form, status=400)
     keys.revoke_api_key(api_key=api_key, actor=request.actor)
     messages.success(request, f"{api_key.name} ({api_key.hint}) is revoked.")
-    return redirect("api_keys", slug=request.organization.slug)
+    return redirect(safe_next(request, reverse("api_keys", kwargs={"slug": request.organization.slug})))
 
 
 def _create(request: OrganizationRequest) -> HttpResponse:

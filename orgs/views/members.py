@@ -16,6 +16,7 @@ from dataxpipe.problems import Conflict, Forbidden, NotFound
 from orgs.forms.members import InviteForm, RoleForm
 from orgs.models import Invitation, Membership
 from orgs.permissions import Role, requires
+from orgs.redirects import safe_next
 from orgs.requests import OrganizationRequest
 from orgs.services import invitations, members
 from orgs.services.email_confirmation import EmailNotConfirmed, require_confirmed_email
@@ -135,7 +136,7 @@ def _done(request: OrganizationRequest, change: Callable[[], Any], told: str) ->
         messages.success(request, told)
     if not _is_still_admin(request):
         return redirect("home")
-    return redirect("members", slug=request.organization.slug)
+    return redirect(safe_next(request, reverse("members", kwargs={"slug": request.organization.slug})))
 
 
 def _is_still_admin(request: OrganizationRequest) -> bool:

@@ -28,7 +28,7 @@ from catalog.models import (
     identity_of,
 )
 from dataxpipe.postgres.fields import OrganizationKey, uuid7
-from orgs.models import AuditEvent, AuditPerson, AuditSeal, IdempotencyRecord
+from orgs.models import AuditAnchor, AuditEvent, AuditPerson, AuditSeal, AuditSubject, IdempotencyRecord
 from orgs.tenancy import CONTROL_TABLES, tenant_scope
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, TenantFactory
 
@@ -199,6 +199,25 @@ class AuditSealFactory(TenantFactory):
     mac = hashlib.sha256(b"").digest()
     key_id = "1"
     sealed_at = factory.LazyFunction(timezone.now)
+
+
+class AuditSubjectFactory(TenantFactory):
+    class Meta:
+        model = AuditSubject
+
+    event = of_the_same_organization(AuditEventFactory)
+    salt = b"0123456789abcdef"
+
+
+class AuditAnchorFactory(TenantFactory):
+    class Meta:
+        model = AuditAnchor
+
+    sequence = factory.Sequence(lambda n: n + 1)
+    link = hashlib.sha256(b"").digest()
+    anchored_at = factory.LazyFunction(timezone.now)
+    key_id = "1"
+    signature = b"0" * 64
 
 
 class IdempotencyRecordFactory(TenantFactory):

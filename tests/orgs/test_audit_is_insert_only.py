@@ -68,4 +68,4 @@ def test_a_refused_request_leaves_neither_change_nor_memory(api, acme):
 
 
 def test_an_event_asks_to_be_sealed(remembering):
-    assert list(Due.objects.values_list("organization__slug", "kind")) == [("acme", "seal_audit")]
+    assert list(Due.objects.filter(kind="seal_audit").values_list("organization__slug", flat=True)) == ["acme"]

@@ -67,7 +67,7 @@ def test_it_is_remembered_in_the_organizations_of_the_person(visitor, alice, acm
     visitor.post(f"/reset/{reset_token(alice)}", {"password": NEW})
     with tenant_scope(acme):
         event = AuditEvent.objects.as_rows().get()
-        assert (event["action"], event["target_label"]) == ("member.password_reset", "alice@acme.example")
+        assert (event["action"], event["label"]) == ("member.password_reset", "alice@acme.example")
         assert event["person__label"] == "alice"
         assert NEW not in str(event)
     with tenant_scope(globex):

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from orgs.services import key_uses
+from orgs.services import key_uses, refusals
 from tests.routes import Route
 
 DIFFERS_ANYWAY = {"x-request-id", "date", "set-cookie", "expires", "last-modified"}
@@ -35,8 +35,9 @@ class Answer:
         """The answer with what the caller itself sent blotted out, raw and quoted."""
         body, headers = self.body, self.headers
         for value in sorted({text for v in values for text in (str(v), quote(str(v), safe=""))}, key=len, reverse=True):
-            body = body.replace(value, "…")
-            headers = {name: text.replace(value, "…") for name, text in headers.items()}
+            whole = re.compile(rf"(?<!\d){re.escape(value)}(?!\d)")  # a row called 40 is not in 404
+            body = whole.sub("…", body)
+            headers = {name: whole.sub("…", text) for name, text in headers.items()}
         return Answer(self.status, headers, body, self.query_count)
 
     def without_what_was_made(self) -> Answer:
@@ -60,6 +61,7 @@ def call(client: Client, route: Route, values: dict[str, Any], **headers: str) -
         path += "?" + urlencode(values["query"], doseq=True)
     headers = {**headers, **route.headers}
     key_uses._counts.clear()  # a process writes the first use of a caller, and then only counts for a while
+    refusals._counts.clear()
     with CaptureQueriesContext(connection) as queries:
         if route.is_api and values["body"] is not None:
             body = values["body"] if isinstance(values["body"], bytes) else orjson.dumps(values["body"])

@@ -1,9 +1,10 @@
-from orgs.models import User
+from orgs.models import FormerMembership, Organization, User
 from orgs.services.email_change import email_change_token
 from orgs.services.email_confirmation import token_for
 from orgs.services.invitations import digest_of
 from orgs.services.passwords import reset_token
 from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
+from tests.factories.rows import AuditEventFactory
 from tests.routes import ADMINISTER, ANYBODY, MEMBER, OWN, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
 
 api_key = Id(lambda organization: ApiKeyFactory(organization=organization, scopes=["organization:admin"]).pk)
@@ -19,6 +20,17 @@ INVITATION_TOKEN = "the-link-of-an-invitation"
 CURRENT = "correct horse battery"
 viewer = Id(lambda organization: MembershipFactory(organization=organization, role="viewer").pk, lambda: 999_999_999)
 invitation = Id(lambda organization: InvitationFactory(organization=organization).pk)
+audit_event = Id(lambda organization: AuditEventFactory(organization=organization).pk)
+
+
+def make_former_member(organization: Organization) -> int:
+    email = f"former@{organization.slug}.example"
+    user = User.objects.filter(email=email).first() or UserFactory(email=email)
+    FormerMembership.objects.get_or_create(organization=organization, user=user)
+    return user.pk
+
+
+former_member = Id(make_former_member, lambda: 999_999_999)
 INVITED = {"email": "invited@example.com", "role": "viewer"}
 SOMEBODY = {"email": "somebody@example.com", "password": CURRENT}
 
@@ -80,6 +92,8 @@ ROUTES = [
     Route("POST /api/v1/api-keys/{pk}/end-overlap", ADMINISTER, pk=rotating_key),
     Route("GET /api/v1/audit-events/", READ_ORGANIZATION),
     Route("GET /api/v1/audit-events/verify", READ_ORGANIZATION),
+    Route("GET /api/v1/audit-events/refusals", READ_ORGANIZATION),
+    Route("GET /api/v1/audit-events/export", READ_ORGANIZATION),
     Route("GET /", SIGNED_IN),
     Route("GET /signup", ANYBODY),
     Route(
@@ -134,4 +148,17 @@ ROUTES = [
     Route("POST /o/{slug}/settings/api-keys/{pk}/revoke", ADMINISTER, pk=named_key, body={"confirmation": "ci"}),
     Route("GET /o/{slug}/settings/billing/", MEMBER),
     Route("GET /o/{slug}/settings/audit/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/audit/refusals", READ_ORGANIZATION),
+    Route("POST /o/{slug}/settings/audit/export", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/audit/erase/{person}", OWN, person=former_member),
+    Route(
+        "POST /o/{slug}/settings/audit/erase/{person}",
+        OWN,
+        person=former_member,
+        body={"confirmation": "former@acme.example"},
+    ),
+    Route("GET /o/{slug}/settings/audit/{event}", READ_ORGANIZATION, event=audit_event),
+    Route("GET /o/{slug}/settings/access/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/access/", READ_ORGANIZATION, query={"format": "csv"}),
+    Route("GET /.well-known/audit-keys.json", ANYBODY),
 ]
