@@ -12,15 +12,15 @@ PYTEST_ARGS ?= -n auto --dist loadgroup
 FOR_TESTS = DATAXPIPE_DATA_DIR="$${DATAXPIPE_DATA_DIR:-var}/test" DATAXPIPE_EMBEDDED_DURABLE=false
 FOR_DEVELOPMENT = DEBUG="$${DEBUG:-true}"
 
-.PHONY: run test check prove bench browser constraints clean
+.PHONY: run test check prove bench browser redis constraints clean
 
 run: .venv/run.stamp
 	@exec env $(FOR_DEVELOPMENT) .venv/bin/python manage.py run
 
-test: .venv/test.stamp browser
+test: .venv/test.stamp browser redis
 	@$(FOR_TESTS) .venv/bin/python -m pytest -q $(PYTEST_ARGS)
 
-prove: .venv/test.stamp browser
+prove: .venv/test.stamp browser redis
 	@$(FOR_TESTS) .venv/bin/python -m pytest -q -m prove $(PYTEST_ARGS)
 
 # Its PostgreSQL is durable and the web process that of production; BENCH_ARGS=--quick takes less than a minute.
@@ -38,6 +38,9 @@ check: .venv/test.stamp
 
 browser:
 	@sh .ci/need chromium chromium chromium-browser google-chrome
+
+redis:
+	@sh .ci/need redis-server redis-server
 
 .venv/run.stamp: pyproject.toml constraints.txt
 	@sh .ci/install "$(PYTHON)" run

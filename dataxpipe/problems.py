@@ -217,7 +217,7 @@ class RateLimited(Problem):
     status = 429
     slug = "rate-limited"
     title = "Too many requests"
-    about = "The organization's budget for this minute is used up. `Retry-After` says when the next begins."
+    about = "What is allowed in this stretch of time is used up. `Retry-After` says when the next begins."
 
 
 class ServiceUnavailable(Problem):

@@ -72,6 +72,12 @@ def allowed_legacy_keys() -> bool:
     return True
 
 
+def redis_url(text: str) -> str:
+    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("DATAXPIPE_REDIS_URL must read `redis://host:6379/0`, `rediss://…` or `unix:///…`.")
+    return text
+
+
 # Core
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -180,6 +186,18 @@ TEMPLATES = [
         },
     }
 ]
+
+# Rates, counted in Redis or else in PostgreSQL (orgs/counters)
+
+RATELIMIT_ENABLE = env.bool("DATAXPIPE_RATE_LIMIT_ENABLED", default=True)
+RATELIMIT_USE_CACHE = "counters"
+RATELIMIT_CACHE_PREFIX = ""
+RATELIMIT_HASH_ALGORITHM = "orgs.counters.cache.CounterKey"
+REDIS_URL = redis_url(env.str("DATAXPIPE_REDIS_URL", default=""))
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "counters": {"BACKEND": "orgs.counters.cache.CounterCache"},
+}
 
 # Static files
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
@@ -10,6 +12,7 @@ from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
+from orgs.models import RateCounter
 from orgs.services import refusals
 from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
@@ -20,6 +23,8 @@ from orgs.services.usage.rollup import tidy_usage
 
 # The sixth field is seconds.
 EVERY_FIVE_SECONDS = "* * * * * */5"
+# Longer than the longest window, and than any bucket takes to fill.
+RATES_KEPT_FOR = datetime.timedelta(days=2)
 
 
 @app.periodic(cron=EVERY_FIVE_SECONDS)
@@ -84,3 +89,9 @@ def mail_reset_link(email: str) -> None:
 )
 def mail_key_warning(organization: int, person: int, days_by_key: dict[str, int]) -> None:
     mail_warning(organization_id=organization, person_id=person, days_by_key=days_by_key)
+
+
+@app.periodic(cron="53 * * * *")
+@app.task(name="forget_old_rates", queueing_lock="forget_old_rates")
+def forget_old_rates(timestamp: int) -> None:
+    RateCounter.objects.filter(at__lt=timezone.now() - RATES_KEPT_FOR).delete()

@@ -24,6 +24,7 @@ from orgs.services.key_uses import Caller, record_use
 from orgs.services.usage.counts import count_request, counted_for
 from orgs.standing import require_standing
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
+from orgs.throttling import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
 
     `rights` names the right of every action, `parameters` the query parameters it knows. Any answer from 400
     on rolls the transaction back. Without `has_scope` the services open what scopes they need; `unscoped_actions`
-    open their own, so that they can be repeated in another. `exporting_actions` are POSTs that a suspended
-    organization may make; with `can_wait` what is sent during a move is taken and applied afterwards.
+    open their own, so that they can be repeated in another. `ingest_actions` draw on the budget of events, the others
+    on that of requests. `exporting_actions` are POSTs that a suspended organization may make; with `can_wait` what is
+    sent during a move is taken and applied afterwards.
     """
 
     parser_classes = [StrictJsonParser]
@@ -44,12 +46,14 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     parameters: ClassVar[dict[str, set[str]]] = {}
     paged_actions: ClassVar[set[str]] = {"list"}
     unscoped_actions: ClassVar[set[str]] = set()
+    ingest_actions: ClassVar[set[str]] = set()
     has_scope: ClassVar[bool] = True
     exporting_actions: ClassVar[set[str]] = set()
     can_wait: ClassVar[bool] = False
 
     _scope: ExitStack
     _authenticated: Actor | None = None
+    _allowance: Allowance | None = None
     _callers: set[Caller]
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,11 +82,15 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         super().perform_authentication(request)
         self._authenticated = request.auth  # type: ignore[assignment]
         self._scope.enter_context(counted_for(self.actor.api_key))
+        self._draw()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400 and is_scope_open():
             roll_back()
-        return super().finalize_response(request, response, *args, **kwargs)
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._allowance.headers().items() if self._allowance else ():
+            response[name] = value
+        return response
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """The header `Allow` says it all; `/api/v1/schema` describes the methods."""
@@ -99,6 +107,11 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     def note_caller(self, *, namespace: str, root_name: str = "", producer: str = "") -> None:
         """Says for which jobs the key was used; without it only the client and its address are remembered."""
         self._callers.add(self._caller(namespace, root_name, producer))
+
+    def draw_events(self, count: int) -> None:
+        """For a batch, as soon as it is known how many it holds. Raises `EventBudgetExhausted`."""
+        if self._allowance is not None:
+            self._allowance.draw_events(count)
 
     def right(self) -> Right:
         return self.rights[self.action]
@@ -120,6 +133,14 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             changes=not reads and self.action not in self.exporting_actions,
             can_wait=self.can_wait,
         )
+
+    def _draw(self) -> None:
+        """Right after authentication, so that what is over the limit costs nothing else."""
+        self._allowance = Allowance(self.organization)
+        if self.action in self.ingest_actions:
+            self._allowance.draw_events(1)
+        else:
+            self._allowance.draw_request()
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         known = self.parameters.get(self.action, set())

@@ -40,6 +40,12 @@ def no_use_is_counted_from_an_earlier_test() -> None:
     refusals._counts.clear()
 
 
+@pytest.fixture
+def limits(settings: Any) -> None:
+    """Rates are limited, as they are in the product."""
+    settings.RATELIMIT_ENABLE = True
+
+
 @pytest.fixture(autouse=True)
 def no_scope_is_left_open() -> Iterator[None]:
     yield

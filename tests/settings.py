@@ -10,3 +10,6 @@ from dataxpipe.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True
+# Switched on by the fixture `limits`: most tests send more than a plan allows, and count queries.
+RATELIMIT_ENABLE = False
+REDIS_URL = ""

@@ -17,6 +17,7 @@ from tests.factories.rows import fill, fingerprint, mirror
 from tests.routes import Route, every_route, resolved_routes
 from tests.routes.calls import Answer, call, undone
 
+pytestmark = pytest.mark.usefixtures("limits")
 ROUTES = every_route()
 IDS = [(route, place) for route in ROUTES for place in route.places()]
 OF_TENANTS = {

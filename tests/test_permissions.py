@@ -10,6 +10,7 @@ from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from tests.routes import EVERY_ROLE, SCOPES, every_route
 from tests.routes.calls import call, undone
 
+pytestmark = pytest.mark.usefixtures("limits")
 ROUTES = every_route()
 API = [route for route in ROUTES if route.is_api]
 TENANT_PAGES = [route for route in ROUTES if route.path.startswith("/o/")]

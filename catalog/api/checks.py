@@ -133,6 +133,7 @@ class CheckViewSet(TenantViewSet):
     paged_actions: ClassVar[set[str]] = {"list", "results"}
     # What others got in the way of is repeated.
     unscoped_actions: ClassVar[set[str]] = {"post_results"}
+    ingest_actions: ClassVar[set[str]] = {"post_results"}
 
     def list(self, request: Request) -> Response:
         query = Query(request.query_params)
@@ -185,6 +186,7 @@ class CheckViewSet(TenantViewSet):
         if is_many and not 1 <= len(request.data) <= MAX_RESULTS:
             error = FieldError("invalid", f"Send 1 to {MAX_RESULTS:,} results.", pointer="")
             raise ValidationFailed(f"An array holds 1 to {MAX_RESULTS:,} results.", errors=[error])
+        self.draw_events(len(request.data) if is_many else 1)
         body = ResultInput(data=request.data, many=is_many)
         body.is_valid(raise_exception=True)
         given = body.validated_data if is_many else [body.validated_data]

@@ -49,6 +49,7 @@ class OpenLineageViewSet(TenantViewSet):
     rights: ClassVar = {"create": Right.INGEST, "batch": Right.INGEST}
     has_scope = False
     can_wait = True
+    ingest_actions: ClassVar[set[str]] = {"create", "batch"}
 
     @extend_schema(
         summary="Take an OpenLineage event",
@@ -70,6 +71,7 @@ class OpenLineageViewSet(TenantViewSet):
     @action(detail=False, methods=["post"])
     def batch(self, request: Request) -> Response:
         documents = _documents(request.data)
+        self.draw_events(len(documents))
         receipt = receive_events(documents=documents, organization=self.organization, actor=self.actor)
         self._note_callers(receipt)
         if not receipt.refused:

@@ -114,6 +114,7 @@ class RunViewSet(TenantViewSet):
 
     # What others got in the way of is repeated.
     unscoped_actions: ClassVar[set[str]] = {"create"}
+    ingest_actions: ClassVar[set[str]] = {"create"}
 
     def create(self, request: Request) -> Response:
         # The run_id is the natural key of a report; only without one does Idempotency-Key count.

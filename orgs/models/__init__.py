@@ -6,6 +6,7 @@ from orgs.models.invitation import Invitation
 from orgs.models.membership import FormerMembership, Membership
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
 from orgs.models.platform import PlatformEvent, PlatformKey
+from orgs.models.rate_counter import RateCounter
 from orgs.models.refusal import Refusal
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
@@ -29,6 +30,7 @@ __all__ = [
     "OrganizationStatus",
     "PlatformEvent",
     "PlatformKey",
+    "RateCounter",
     "Refusal",
     "UsageCount",
     "UsageLevel",
