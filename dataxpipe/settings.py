@@ -102,7 +102,6 @@ INSTALLED_APPS = [
     "billing",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -119,7 +118,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "orgs.middleware.ContentSecurityPolicyMiddleware",
     "orgs.middleware.RefusalMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "orgs.sessions.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -228,6 +227,7 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 IS_HTTPS = BASE_URL.startswith("https://")
+SESSION_ENGINE = "orgs.sessions"
 SESSION_COOKIE_NAME = "__Host-dxp_session" if IS_HTTPS else "dxp_session"
 SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600

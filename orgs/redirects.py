@@ -14,6 +14,8 @@ PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 def safe_next(request: HttpRequest, default: str) -> str:
     """`next` of the form or the query if it is a path of this site, else `default`."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    if PATH.fullmatch(wanted) and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
-        return wanted
-    return default
+    return wanted if is_of_this_site(wanted) else default
+
+
+def is_of_this_site(path: str) -> bool:
+    return bool(PATH.fullmatch(path)) and url_has_allowed_host_and_scheme(path, allowed_hosts=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
@@ -12,7 +11,7 @@ from procrastinate.builtin_tasks import remove_old_jobs
 from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
-from orgs.models import RateCounter
+from orgs.models import RateCounter, Session
 from orgs.services import refusals
 from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses

@@ -8,6 +8,7 @@ from orgs.models.organization import Organization, OrganizationSlug, Organizatio
 from orgs.models.platform import PlatformEvent, PlatformKey
 from orgs.models.rate_counter import RateCounter
 from orgs.models.refusal import Refusal
+from orgs.models.session import Session
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
 
@@ -32,6 +33,7 @@ __all__ = [
     "PlatformKey",
     "RateCounter",
     "Refusal",
+    "Session",
     "UsageCount",
     "UsageLevel",
     "UsagePeriod",

@@ -21,6 +21,7 @@ from orgs.audit import Action
 from orgs.forms.api_keys import NewKeyForm, RevokeKeyForm, RotateKeyForm
 from orgs.models import ApiKey, ApiKeyUse, AuditEvent
 from orgs.permissions import Role, requires
+from orgs.proof import recently_proven
 from orgs.redirects import safe_next
 from orgs.requests import OrganizationRequest
 from orgs.services import api_keys as keys
@@ -55,6 +56,7 @@ class KeyRow:
 
 
 @requires(Role.ADMIN)
+@recently_proven(panels=("new", "rotate", "revoke"))
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def api_keys(request: OrganizationRequest) -> HttpResponse:
@@ -72,6 +74,7 @@ def api_keys(request: OrganizationRequest) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
+@recently_proven
 @never_cache
 @require_POST
 def rotate_api_key(request: OrganizationRequest, pk: str) -> HttpResponse:
@@ -87,6 +90,7 @@ def rotate_api_key(request: OrganizationRequest, pk: str) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
+@recently_proven
 @require_POST
 def end_key_overlap(request: OrganizationRequest, pk: str) -> HttpResponse:
     try:
@@ -98,6 +102,7 @@ def end_key_overlap(request: OrganizationRequest, pk: str) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
+@recently_proven
 @require_POST
 def revoke_api_key(request: OrganizationRequest, pk: str) -> HttpResponse:
     """Asks for the key's name: what still uses it fails at its next request."""

@@ -16,6 +16,7 @@ from dataxpipe.problems import Conflict, Forbidden, NotFound
 from orgs.forms.members import InviteForm, RoleForm
 from orgs.models import Invitation, Membership
 from orgs.permissions import Role, requires
+from orgs.proof import recently_proven
 from orgs.redirects import safe_next
 from orgs.requests import OrganizationRequest
 from orgs.services import invitations, members
@@ -66,6 +67,7 @@ def remove_member(request: OrganizationRequest, pk: str) -> HttpResponse:
 
 
 @requires(Role.OWNER)
+@recently_proven
 @require_POST
 def transfer_ownership(request: OrganizationRequest, pk: str) -> HttpResponse:
     chosen = _member(request, pk)

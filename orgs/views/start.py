@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from orgs.audit import Action
 from orgs.models import ApiKeyUse, AuditEvent, Organization
 from orgs.permissions import EVERYDAY_SCOPES, Right, Role, require, requires
+from orgs.proof import recently_proven
 from orgs.requests import OrganizationRequest
 from orgs.services.api_keys import IssuedKey, Limits, create_api_key
 
@@ -32,6 +33,7 @@ SNIPPETS = [
 
 
 @requires(Role.VIEWER)
+@recently_proven(panels=())
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: OrganizationRequest) -> HttpResponse:

@@ -2,12 +2,11 @@ import datetime
 import logging
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
 from orgs import due, tasks
-from orgs.models import AuditEvent, AuditSeal, Due, IdempotencyRecord
+from orgs.models import AuditEvent, AuditSeal, Due, IdempotencyRecord, Session
 from orgs.services import due_work
 from orgs.services.due_work import run_due_work
 from orgs.tenancy import current_organization, tenant_scope
@@ -116,8 +115,9 @@ def test_the_audit_is_sealed_by_the_worker(api, acme, monkeypatch):
 
 def test_ended_sessions_are_forgotten(db):
     now = timezone.now()
-    Session.objects.create(session_key="old", session_data="", expire_date=now - datetime.timedelta(days=1))
-    Session.objects.create(session_key="new", session_data="", expire_date=now + datetime.timedelta(days=1))
+    seen = {"session_data": "", "signed_in_at": now, "last_seen_at": now}
+    Session.objects.create(session_key="old", expire_date=now - datetime.timedelta(days=1), **seen)
+    Session.objects.create(session_key="new", expire_date=now + datetime.timedelta(days=1), **seen)
     tasks.forget_ended_sessions(timestamp=0)
     assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
 

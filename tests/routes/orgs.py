@@ -106,6 +106,8 @@ ROUTES = [
     Route("GET /reset/{token}", ANYBODY, **resetting),
     Route("POST /reset/{token}", ANYBODY, body={"password": "a long pass phrase"}, **resetting),
     Route("POST /logout", ANYBODY),
+    Route("GET /prove", SIGNED_IN),
+    Route("POST /prove", SIGNED_IN, body={"password": CURRENT}),
     Route("POST /theme", ANYBODY, body={"theme": "dark"}),
     Route("GET /confirm/{token}", ANYBODY, **confirming),
     Route("POST /confirm/{token}", ANYBODY, **confirming),

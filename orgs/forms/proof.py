@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django import forms
+
+
+class ProofForm(forms.Form):
+    password = forms.CharField(
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
