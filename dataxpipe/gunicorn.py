@@ -37,17 +37,13 @@ def when_ready(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """A batch of events is a hundred thousand objects that live together; looking through them took a seventh of it."""
     gc.set_threshold(20_000, 20, 20)
-    from orgs.services.usage.counts import start_flushing
+    from orgs.services.flushing import start_flushing
 
     start_flushing()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Counts that a process holds in memory are written before it ends."""
-    from orgs.services.key_uses import flush_uses
-    from orgs.services.refusals import flush_refusals
-    from orgs.services.usage.counts import flush_counts
+    from orgs.services.flushing import flush_all
 
-    flush_counts()
-    flush_uses()
-    flush_refusals()
+    flush_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -23,8 +22,6 @@ from orgs.standing import require_standing
 from orgs.tenancy import roll_back, tenant_scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -54,10 +51,7 @@ class RefusalMiddleware:
         organization, actor = getattr(request, "organization", None), getattr(request, "actor", None)
         problem = getattr(response, "problem", None)
         if response.status_code in REMEMBERED_STATUSES and organization and actor and problem:
-            try:
-                count_refusal(organization_id=organization.pk, actor=actor, problem=problem, path=request.path)
-            except Error:
-                logger.exception("a refusal was not counted")  # that it was refused stands
+            count_refusal(organization_id=organization.pk, actor=actor, problem=problem, path=request.path)
         return response
 
 

@@ -8,16 +8,25 @@ from django import forms
 from orgs.audit import Action
 
 
+DAY = {"type": "date", "class": "form-control fit"}
+
+
 class AuditFilterForm(forms.Form):
     """What narrows the audit log. A value that makes no sense narrows nothing, as on every page."""
 
     action = forms.ChoiceField(
-        required=False, choices=[("", "All actions"), *((action.value, action.value) for action in Action)]
+        required=False,
+        choices=[("", "All actions"), *((action.value, action.value) for action in Action)],
+        widget=forms.Select(attrs={"class": "form-select fit"}),
     )
     actor = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     target = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        required=False, label="From", widget=forms.DateInput(attrs={"type": "date", "class": "form-control fit"})
+    )
+    until = forms.DateField(
+        required=False, label="To", widget=forms.DateInput(attrs={"type": "date", "class": "form-control fit"})
+    )
 
     def exact(self) -> dict[str, str | None]:
         self.is_valid()

@@ -11,6 +11,7 @@ from catalog.services.run_book import RunBook
 from dataxpipe import gunicorn
 from orgs import tasks
 from orgs.models import NO_KEY, Due, UsageCount
+from orgs.services.flushing import start_flushing
 from orgs.services.usage import counts
 from orgs.services.usage.counts import count, counted_for, flush_counts
 from orgs.tenancy import tenant_scope
@@ -164,7 +165,7 @@ def test_an_idle_process_writes_by_itself(acme, api, monkeypatch):
         written.set()
 
     monkeypatch.setattr(counts, "_write", note)
-    stop = counts.start_flushing(every_seconds=0.02)
+    stop = start_flushing(every_seconds=0.02)
     api.get(ME)
     assert written.wait(10)
     stop()

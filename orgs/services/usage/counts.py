@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import partial
 from typing import Literal
@@ -92,28 +92,6 @@ def flush_counts() -> None:
             for key, amounts in counts.items():
                 for metric, amount in zip(COUNTED, amounts, strict=True):
                     _add(key[0], key[2], metric, amount, starts_at=key[1])
-
-
-def start_flushing(*, every_seconds: float = 5) -> Callable[[], None]:
-    """In a process that serves requests: a thread of its own, so that an idle process writes what it counted too.
-
-    Answers a function that ends it.
-    """
-    stop = threading.Event()
-    thread = threading.Thread(target=_flush_until, args=[stop, every_seconds], name="usage", daemon=True)
-    thread.start()
-
-    def end() -> None:
-        stop.set()
-        thread.join()
-
-    return end
-
-
-def _flush_until(stop: threading.Event, every_seconds: float) -> None:
-    while not stop.wait(every_seconds):
-        flush_counts()
-        connection.close()  # the pool lends it to others meanwhile
 
 
 def _add(
