@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
@@ -34,7 +35,7 @@ PROOF_HOLDS = datetime.timedelta(minutes=10)
 PROVEN_AT = "proven_at"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def prove(request: HttpRequest) -> None:
@@ -61,7 +62,7 @@ def recently_proven(view: View | None = None, *, panels: Sequence[str] | None = 
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             is_asked = panels is None or request.method not in SAFE or any(name in request.GET for name in panels)
             if is_asked and not is_recently_proven(request):
                 return _ask(request)

@@ -7,7 +7,6 @@ from django import forms
 
 from orgs.audit import Action
 
-
 DAY = {"type": "date", "class": "form-control fit"}
 
 

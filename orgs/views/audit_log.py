@@ -16,6 +16,7 @@ from dataxpipe.problems import NotFound
 from orgs.forms.audit_log import AuditFilterForm, EraseForm
 from orgs.models import AuditEvent, AuditSeal, User
 from orgs.permissions import Role, requires
+from orgs.proof import recently_proven
 from orgs.requests import OrganizationRequest
 from orgs.services.audit import verify_chain
 from orgs.services.audit_erasure import StillMember, erase_person, former_member
@@ -83,6 +84,7 @@ def refusals(request: OrganizationRequest) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
+@recently_proven
 @require_POST
 def export_audit_log(request: OrganizationRequest) -> StreamingHttpResponse:
     """A download of every sealed entry with its anchors, for keeping and for checking elsewhere."""
@@ -95,6 +97,7 @@ def export_audit_log(request: OrganizationRequest) -> StreamingHttpResponse:
 
 
 @requires(Role.OWNER)
+@recently_proven
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase_personal_data(request: OrganizationRequest, person: str) -> HttpResponse:
