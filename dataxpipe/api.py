@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, re_path
 from rest_framework.routers import SimpleRouter
 
+from billing.api import BillingViewSet
 from catalog.api.checks import CheckViewSet, PipelineCheckViewSet
 from catalog.api.connections import ConnectionViewSet
 from catalog.api.datasets import DatasetViewSet
@@ -24,6 +25,7 @@ router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("api-keys", ApiKeyViewSet, basename="api_key")
 router.register("audit-events", AuditEventViewSet, basename="audit_event")
+router.register("billing", BillingViewSet, basename="billing")
 router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("members", MemberViewSet, basename="member")
 router.register("organizations", OrganizationViewSet, basename="organization")

@@ -122,6 +122,6 @@ def memberships(request: Any) -> list[Membership]:
     if not request.user.is_authenticated:
         return []
     if not hasattr(request, "_memberships"):
-        loaded = request.user.memberships.select_related("organization").order_by("organization__slug")
+        loaded = request.user.memberships.select_related("organization__parent").order_by("organization__slug")
         request._memberships = list(loaded)
     return cast("list[Membership]", request._memberships)

@@ -55,4 +55,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/audit/<event>", audit_log.audit_event, name="audit_event"),
     path("o/<slug>/settings/access/", access_review.access_review, name="access_review"),
     path(".well-known/audit-keys.json", well_known.audit_keys, name="audit_keys"),
+    path("o/<slug>/settings/audit/", settings.audit_log, name="audit_log"),
 ]

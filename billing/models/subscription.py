@@ -21,6 +21,11 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def managed_in_portal(self) -> SubscriptionQuerySet:
         return self.filter(status__in=MANAGED_IN_PORTAL)
 
+    def current(self) -> Subscription | None:
+        """The one that counts: running before ended, then the newest."""
+        is_over = models.Case(models.When(status__in=MANAGED_IN_PORTAL, then=0), default=1)
+        return self.order_by(is_over, "-created_at").first()
+
     def past_their_grace(self, now: datetime.datetime) -> SubscriptionQuerySet:
         """Still worth a plan although the payment failed 14 days ago."""
         return self.filter(status="past_due", past_due_since__lte=now - GRACE).exclude(granted_plan="free")

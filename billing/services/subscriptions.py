@@ -17,7 +17,7 @@ from billing import gateway
 from billing.gateway import StripeRefused, SubscriptionRead
 from billing.mails import mail_past_due, mail_plan_ended
 from billing.models import CheckoutSession, Subscription
-from billing.models.subscription import MANAGED_IN_PORTAL, TERMINAL, best_plan
+from billing.models.subscription import TERMINAL, best_plan
 from billing.prices import plan_of_prices
 from orgs import audit
 from orgs.actors import Actor
@@ -61,13 +61,13 @@ def cancel_subscriptions(*, organization: Organization) -> int:
     if not organization.stripe_customer_id:
         return 0
     try:
-        running = [s for s in sync_subscriptions(organization=organization).subscriptions if s.status not in TERMINAL]
-        for subscription in running:
-            gateway.cancel_subscription(subscription.stripe_id)
         session = CheckoutSession.objects.filter(organization=organization).first()
         if session is not None:
             gateway.expire_checkout(session.stripe_id)
             session.delete()
+        running = [s for s in sync_subscriptions(organization=organization).subscriptions if s.status not in TERMINAL]
+        for subscription in running:
+            gateway.cancel_subscription(subscription.stripe_id)
         if running:
             sync_subscriptions(organization=organization)
     except CustomerUnknown:
@@ -110,8 +110,6 @@ def _store(organization: Organization, rows: dict[str, Subscription], reading: R
     ]
     for row in [row for stripe_id, row in rows.items() if stripe_id not in found]:
         _end_forgotten(row, reading.asked_at, now)
-    if any(read.status in MANAGED_IN_PORTAL for read in reading.subscriptions):
-        CheckoutSession.objects.filter(organization=organization).delete()
     _show_payment_status(organization, rows.values())
     for row in newly_past_due:
         mail_past_due(organization, row)

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from orgs.forms.organizations import OrganizationForm, SlugForm
 from orgs.permissions import Role, requires
-from orgs.plans import PLANS, limit_of, used_now
 from orgs.requests import OrganizationRequest
 from orgs.services.email_confirmation import EmailNotConfirmed, require_confirmed_email
 from orgs.services.organizations import SlugTaken, rename_slug, update_organization
@@ -66,3 +65,35 @@ def plan(request: OrganizationRequest) -> HttpResponse:
         for resource, used in used_now().items()
     ]
     return render(request, "orgs/plan.html", {"nav": "settings", "usage": usage, "plans": list(PLANS.values())})
+@requires(Role.ADMIN)
+@require_safe
+def audit_log(request: OrganizationRequest) -> HttpResponse:
+    """The newest first, by action if one is chosen; `?verify` walks the chain."""
+    action = request.GET.get("action") or None
+    if action not in {known.value for known in Action}:
+        action = None
+    page = paginate(
+        AuditEvent.objects.matching(action=action).as_rows(),
+        order=["-id"],
+        parameters=_only(request, "cursor", "action"),
+        owner=request.organization.pk,
+        path=request.path,
+        default_limit=EVENTS_ON_A_PAGE,
+    )
+    context = {
+        "nav": "settings",
+        "page": page,
+        "actions": [known.value for known in Action],
+        "chosen": action,
+        "report": verify_chain() if "verify" in request.GET else None,
+    }
+    return render(request, "orgs/audit_log.html", context)
+
+
+def _only(request: OrganizationRequest, *names: str) -> QueryDict:
+    """The query parameters a page knows: pages ignore the others."""
+    parameters = QueryDict(mutable=True)
+    for name in names:
+        if value := request.GET.get(name):
+            parameters[name] = value
+    return parameters
