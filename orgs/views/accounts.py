@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from orgs.actors import Actor
+from orgs.attempts import LOGIN, MAIL_AGAIN, MAILED_LINK, OWN_PASSWORD, RESET, SIGN_UP, know_browser, limit_attempts
 from orgs.forms.accounts import (
     ChangeEmailForm,
     ChangePasswordForm,
@@ -55,6 +56,7 @@ ONE_YEAR = 365 * 24 * 3600
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(SIGN_UP, field="email")
 def sign_up_page(request: HttpRequest) -> HttpResponse:
     """Account and organization in one form; then in, and on the start page."""
     if request.user.is_authenticated:
@@ -76,6 +78,7 @@ def sign_up_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(LOGIN, field="email")
 def log_in(request: HttpRequest) -> HttpResponse:
     """One answer for a wrong password, an unknown address and a closed account."""
     destination = safe_next(request, "/")
@@ -100,6 +103,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(MAILED_LINK)
 def confirm_email_page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link asks, the button confirms: mail scanners open links too."""
     try:
@@ -114,6 +118,7 @@ def confirm_email_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_required
 @require_POST
+@limit_attempts(MAIL_AGAIN)
 def resend_confirmation(request: HttpRequest) -> HttpResponse:
     user = request.user
     if isinstance(user, User) and user.email_confirmed_at is None:
@@ -126,6 +131,7 @@ def resend_confirmation(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(RESET, field="email")
 def forgot_password(request: HttpRequest) -> HttpResponse:
     """One answer, whether the address has an account or not."""
     form = ForgotPasswordForm(request.POST or None)
@@ -138,6 +144,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(MAILED_LINK)
 def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
     """The link asks for the new password; then one logs in with it."""
     try:
@@ -147,7 +154,9 @@ def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
             visitor = Actor.visitor(request)
             reset_password(token=token, password=form.cleaned_data["password"], visitor=visitor)
             messages.success(request, "The new password is set. Log in with it.")
-            return redirect("login")
+            response = redirect("login")
+            know_browser(request, response, user)
+            return response
     except ResetLinkInvalid as refusal:
         return render(request, "orgs/reset_password.html", {"problem": refusal}, status=400)
     context = {"form": form, "person": user, "token": token}
@@ -165,6 +174,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("current", "password")
 @require_POST
+@limit_attempts(OWN_PASSWORD)
 def change_password_page(request: HttpRequest) -> HttpResponse:
     """This session goes on, all others end."""
     form = ChangePasswordForm(request.POST, user=_person(request))
@@ -186,6 +196,7 @@ def change_password_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("current")
 @require_POST
+@limit_attempts(OWN_PASSWORD)
 def request_email_change_page(request: HttpRequest) -> HttpResponse:
     form = ChangeEmailForm(request.POST)
     if form.is_valid():
@@ -205,6 +216,7 @@ def request_email_change_page(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(MAILED_LINK)
 def change_email_page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link asks, the button changes: mail scanners open links too."""
     try:

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from orgs.actors import Actor
+from orgs.attempts import MAILED_LINK, limit_attempts
 from orgs.forms.members import JoinForm
 from orgs.models import Invitation, User
 from orgs.services.invitations import (
@@ -27,6 +28,7 @@ from orgs.services.organizations import EmailTaken
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(MAILED_LINK)
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link asks, the button joins: mail scanners open links too."""
     try:
