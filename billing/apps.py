@@ -8,4 +8,4 @@ class BillingConfig(AppConfig):
         from orgs.permissions import Role
         from orgs.settings_pages import SettingsPage, register_settings_page
 
-        register_settings_page(SettingsPage("plan", "Plan", Role.VIEWER))
+        register_settings_page(SettingsPage("plan", "Plan", Role.VIEWER), before="access_review")

@@ -20,7 +20,6 @@ SETTINGS_PAGES = [
     SettingsPage("settings", "General"),
     SettingsPage("members", "Members"),
     SettingsPage("api_keys", "API keys"),
-    SettingsPage("plan", "Plan", Role.VIEWER),
     SettingsPage("access_review", "Access review"),
     SettingsPage("audit_log", "Audit log"),
 ]

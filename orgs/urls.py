@@ -47,7 +47,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/api-keys/<pk>/rotate", api_keys.rotate_api_key, name="rotate_api_key"),
     path("o/<slug>/settings/api-keys/<pk>/end-overlap", api_keys.end_key_overlap, name="end_key_overlap"),
     path("o/<slug>/settings/api-keys/<pk>/revoke", api_keys.revoke_api_key, name="revoke_api_key"),
-    path("o/<slug>/settings/billing/", settings.plan, name="plan"),
     path("o/<slug>/settings/audit/", audit_log.audit_log, name="audit_log"),
     path("o/<slug>/settings/audit/refusals", audit_log.refusals, name="refusals"),
     path("o/<slug>/settings/audit/export", audit_log.export_audit_log, name="export_audit_log"),
@@ -55,5 +54,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/audit/<event>", audit_log.audit_event, name="audit_event"),
     path("o/<slug>/settings/access/", access_review.access_review, name="access_review"),
     path(".well-known/audit-keys.json", well_known.audit_keys, name="audit_keys"),
-    path("o/<slug>/settings/audit/", settings.audit_log, name="audit_log"),
 ]
