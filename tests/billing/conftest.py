@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from billing import gateway
+from billing.fake_stripe.server import FakeStripe
 from tests.billing.in_memory_stripe import SECRET, InMemoryStripe
 
 PRICES = {"team": ["price_team", "price_team_yearly"], "business": ["price_business"]}
@@ -21,3 +22,17 @@ def stripe(settings, monkeypatch) -> Iterator[InMemoryStripe]:
     gateway._client_of.cache_clear()
     yield double
     gateway._client_of.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def fake_stripe_server() -> Iterator[FakeStripe]:
+    with FakeStripe() as server:
+        yield server
+
+
+@pytest.fixture
+def fake(fake_stripe_server) -> FakeStripe:
+    """The pretend Stripe of development, reached over HTTP, as on its first day."""
+    fake_stripe_server.account.reset()
+    fake_stripe_server.account.webhook_url = None
+    return fake_stripe_server

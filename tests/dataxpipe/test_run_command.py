@@ -129,6 +129,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_first_start_makes_everything_and_tells_how_to_begin(first):
+    pretend = first.wait_for(r"Stripe +http://localhost:(\d+)/")[1]
+    assert f"pretend Stripe, which charges nothing: http://localhost:{pretend}/" in first.output
     first.wait_for("Migrating the database")
     first.wait_for("Making demo data")
     first.wait_for(f"http://localhost:{first.port}/o/acme-corp/")

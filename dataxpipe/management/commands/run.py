@@ -34,6 +34,7 @@ from dataxpipe.postgres.roles import RoleSetupError
 
 DEMO_ORGANIZATION = "acme-corp"
 WEB_START_SECONDS = 60
+STRIPE_PORT_DISTANCE = 10_000  # the pretend Stripe of PORT=8000 is at 18000, and leaves 8001 to a second checkout
 STOPPED_BY_SIGNAL = {130, 143}  # honcho's return codes after SIGINT and SIGTERM
 
 
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         # Without this a TERM during set-up would skip atexit, and with it the stop of the embedded server.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         port = _free_port()
+        stripe = _stripe_environment(port)
         try:
             self._prepare_database()
             demo = self._demo()
@@ -57,7 +59,7 @@ class Command(BaseCommand):
         # The processes are forked: they must not inherit connections, nor threads of the pool.
         connections.close_all()
         connection.close_pool()  # type: ignore[attr-defined]
-        self._run_processes(port, welcome=_welcome(settings.BASE_URL, demo))
+        self._run_processes(port, stripe, welcome=_welcome(settings.BASE_URL, demo, stripe))
 
     def _prepare_database(self) -> None:
         _derive_roles()
@@ -87,7 +89,7 @@ class Command(BaseCommand):
             fresh.replace(remembered)
         return demo
 
-    def _run_processes(self, port: int, *, welcome: str) -> None:
+    def _run_processes(self, port: int, stripe: dict[str, str], *, welcome: str) -> None:
         printer = WelcomingPrinter(port, welcome)
         manager = Manager(printer)
         environment = os.environ | {
@@ -96,9 +98,12 @@ class Command(BaseCommand):
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PYTHONUNBUFFERED": "1",
         }
+        if stripe:
+            command = f"python manage.py fake_stripe --port {_port_of(stripe)}"
+            manager.add_process("stripe", command, env=environment, cwd=str(settings.BASE_DIR))
         procfile = (settings.BASE_DIR / "Procfile").read_text()
         for name, command in parse_procfile(procfile).processes.items():
-            manager.add_process(name, command, env=environment, cwd=str(settings.BASE_DIR))
+            manager.add_process(name, command, env=environment | stripe, cwd=str(settings.BASE_DIR))
         manager.loop()
         if manager.returncode not in STOPPED_BY_SIGNAL:
             raise CommandError(f"{printer.first_ended} ended by itself; its last lines above say why.")
@@ -146,13 +151,37 @@ def _free_port() -> int:
     text = os.environ.get("PORT") or "8000"
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise CommandError(f"PORT={text} is not a port number.")
+    if not _is_free(int(text)):
+        raise CommandError(f"Port {text} is taken: choose another one, for example PORT=8001 make run.")
+    return int(text)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", int(text)))
-        except OSError as error:
-            raise CommandError(f"Port {text} is taken: choose another one, for example PORT=8001 make run.") from error
-    return int(text)
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _stripe_environment(port: int) -> dict[str, str]:
+    """What leads web and worker to a pretend Stripe; nothing when they are to speak to Stripe, or cannot be reached."""
+    if settings.STRIPE_SECRET_KEY or urlsplit(settings.BASE_URL).hostname not in {"localhost", "127.0.0.1", "::1"}:
+        return {}
+    preferred = port + STRIPE_PORT_DISTANCE
+    chosen = preferred if preferred < 65536 and _is_free(preferred) else 0
+    if not chosen:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            chosen = probe.getsockname()[1]
+    printed = StringIO()
+    call_command("fake_stripe", "--print-environment", "--port", str(chosen), stdout=printed)
+    return dict(line.split("=", 1) for line in printed.getvalue().splitlines())
+
+
+def _port_of(stripe: dict[str, str]) -> int | None:
+    return urlsplit(stripe["STRIPE_API_BASE"]).port
 
 
 def _derive_roles() -> None:
@@ -191,11 +220,14 @@ def _make_credentials() -> dict[str, str]:
     return {"email": owner.email, "password": password, "key": printed.getvalue().strip()}
 
 
-def _welcome(base_url: str, demo: dict[str, str]) -> str:
+def _welcome(base_url: str, demo: dict[str, str], stripe: dict[str, str]) -> str:
+    pretend = (
+        f"\n  Stripe      http://localhost:{_port_of(stripe)}/ is a pretend one and charges nothing" if stripe else ""
+    )
     return f"""
   DataXPipe   {base_url}/o/{DEMO_ORGANIZATION}/
   log in      {demo["email"]}  {demo["password"]}
-  API key     {demo["key"]}
+  API key     {demo["key"]}{pretend}
 
   curl -H 'X-API-KEY: {demo["key"]}' {base_url}/api/v1/pipelines/
 
