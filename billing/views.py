@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from billing import gateway
@@ -19,6 +21,7 @@ from billing.services.checkout import NoCustomer, open_portal, start_checkout
 from orgs.models import Organization
 from orgs.permissions import Role, requires
 from orgs.plans import PLANS, Plan, limit_of, used_now
+from orgs.proof import is_recently_proven
 from orgs.requests import OrganizationRequest
 
 # Asked every other second: Stripe's webhook usually takes less than five.
@@ -31,6 +34,10 @@ class PlanCard:
     is_current: bool
     is_sold: bool
     is_next: bool
+
+    @property
+    def storage_gigabytes(self) -> int:
+        return self.plan.storage_bytes // 10**9
 
 
 @requires(Role.VIEWER)
@@ -118,6 +125,8 @@ def _onward(request: OrganizationRequest, way: Callable[[], str]) -> HttpRespons
 
     Refusals lead back with a word and not with an error, so that a customer made on the way is kept.
     """
+    if not is_recently_proven(request):
+        return _prove_first(request)
     try:
         url = way()
     except (BillingUnavailable, BillingNotConfigured, NoCustomer) as refusal:
@@ -126,3 +135,10 @@ def _onward(request: OrganizationRequest, way: Callable[[], str]) -> HttpRespons
     response = render(request, "billing/onward.html", {"url": url})
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _prove_first(request: OrganizationRequest) -> HttpResponse:
+    """Leads back to the plans: the form may stand on a refusal, whose address answers no GET."""
+    messages.warning(request, "Nothing was changed yet. Confirm that it is you, then choose again.")
+    page = reverse("plan", kwargs={"slug": request.organization.slug})
+    return redirect(f"{reverse('prove')}?{urlencode({'next': page})}")

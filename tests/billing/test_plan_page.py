@@ -3,6 +3,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from orgs.models import Session
 from orgs.plans import PlanLimitReached, require_room
 from orgs.tenancy import tenant_scope
 from tests.billing.in_memory_stripe import deliver
@@ -59,6 +60,15 @@ def test_choosing_leads_to_stripe_by_a_page_that_needs_no_script(acme, alice_cli
     assert f'<meta http-equiv="refresh" content="0;url={session["url"]}">' in text
     assert f'href="{session["url"]}"' in text
     assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("way", ["checkout", "portal"])
+def test_an_open_browser_is_no_proof(way, acme, alice_client, stripe):
+    long_ago = timezone.now() - datetime.timedelta(minutes=11)
+    Session.objects.filter(session_key=alice_client.session.session_key).update(signed_in_at=long_ago)
+    answer = alice_client.post(f"{PAGE}{way}", {"plan": "business"})
+    assert answer["Location"] == "/prove?next=%2Fo%2Facme%2Fsettings%2Fbilling%2F"
+    assert stripe.requests == []
 
 
 def test_a_form_with_a_plan_that_is_not_sold_is_refused(acme, alice_client, stripe):
