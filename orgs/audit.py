@@ -31,6 +31,8 @@ class Action(enum.Enum):
     ORGANIZATION_TRANSFERRED = "organization.transferred"
     ORGANIZATION_SUSPENDED = "organization.suspended"
     ORGANIZATION_RESUMED = "organization.resumed"
+    ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"
+    ORGANIZATION_DELETION_UNDONE = "organization.deletion_undone"
     CHECKOUT_STARTED = "checkout.started"
     SUBSCRIPTION_CHANGED = "subscription.changed"
     INVITATION_CREATED = "invitation.created"

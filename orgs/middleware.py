@@ -9,12 +9,13 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from dataxpipe.errors import problem_page
 from dataxpipe.problems import NotFound, Problem
 from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
-from orgs.models import Membership
+from orgs.models import Membership, Organization, OrganizationStatus
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
 from orgs.services.refusals import REMEMBERED_STATUSES, count_refusal
@@ -95,11 +96,14 @@ class OrganizationMiddleware:
         membership = next((m for m in memberships(request) if m.organization.slug == slug), None)
         if membership is None:
             return self._at_new_address(request, slug)
-        require_standing(membership.organization, changes=request.method not in SAFE_METHODS)
+        if response := self._refused_by_standing(request, view, membership.organization):
+            return response
         if request.session.get("organization") != slug:
             request.session["organization"] = slug
         request.organization = membership.organization  # type: ignore[attr-defined]
         request.actor = Actor.of_person(request.user, Role(membership.role), request)  # type: ignore[attr-defined, arg-type]
+        if getattr(view, "opens_own_scopes", False):
+            return view(request, *args, **kwargs)
         with tenant_scope(membership.organization):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render") and callable(response.render):
@@ -108,6 +112,19 @@ class OrganizationMiddleware:
                 roll_back()
         return response
 
+    def _refused_by_standing(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], organization: Organization
+    ) -> HttpResponse | None:
+        """Every page of an organization that is being deleted leads to the one that tells so, and undoes it."""
+        if organization.status == OrganizationStatus.DELETING:
+            if _url_name(request) in {"deletion", "undo_deletion"}:
+                return None
+            if request.method in SAFE_METHODS:
+                return HttpResponseRedirect(reverse("deletion", kwargs={"slug": organization.slug}))
+        exports = getattr(view, "is_export", False)
+        require_standing(organization, changes=request.method not in SAFE_METHODS, exports=exports)
+        return None
+
     def _at_new_address(self, request: HttpRequest, slug: str) -> HttpResponse:
         """A renamed organization's old address leads its members on; strangers are told nothing."""
         organization = organization_once_called(slug, [m.organization for m in memberships(request)])
@@ -115,6 +132,10 @@ class OrganizationMiddleware:
             raise NotFound
         rest = request.get_full_path().removeprefix(f"/o/{slug}")
         return HttpResponseRedirect(f"/o/{organization.slug}{rest}", preserve_request=True)
+
+
+def _url_name(request: HttpRequest) -> str | None:
+    return request.resolver_match.url_name if request.resolver_match else None
 
 
 def memberships(request: Any) -> list[Membership]:

@@ -20,6 +20,7 @@ class PlatformAction(enum.Enum):
 
     PLATFORM_KEY_ISSUED = "platform_key.issued"
     PLATFORM_KEY_REVOKED = "platform_key.revoked"
+    ORGANIZATION_PURGED = "organization.purged"
 
 
 def remember(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest
 
@@ -11,6 +12,21 @@ if TYPE_CHECKING:
 
     from orgs.actors import Actor
     from orgs.models import Organization, User
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def opens_own_scopes(view: View) -> View:
+    """The middleware enters no scope for this view, because it speaks with others before it writes."""
+    view.opens_own_scopes = True  # type: ignore[attr-defined]
+    return view
+
+
+def exports(view: View) -> View:
+    """A form that only takes data out: a suspended organization may send it."""
+    view.is_export = True  # type: ignore[attr-defined]
+    return view
 
 
 class OrganizationRequest(HttpRequest):

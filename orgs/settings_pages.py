@@ -22,6 +22,7 @@ SETTINGS_PAGES = [
     SettingsPage("api_keys", "API keys"),
     SettingsPage("access_review", "Access review"),
     SettingsPage("audit_log", "Audit log"),
+    SettingsPage("danger_zone", "Danger zone", Role.OWNER),
 ]
 
 

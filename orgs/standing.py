@@ -11,12 +11,14 @@ from orgs.models import Organization, OrganizationStatus
 RETRY_AFTER_SECONDS = 30
 
 
-def require_standing(organization: Organization, *, changes: bool, can_wait: bool = False) -> None:
+def require_standing(
+    organization: Organization, *, changes: bool, exports: bool = False, can_wait: bool = False
+) -> None:
     """Raises the status's refusal: a suspended organization only reads and exports, one that moves only reads, one
     that is being deleted does nothing. `past_due` is a matter of the bill and refuses nothing. What `can_wait` is
     taken during a move, to be applied afterwards."""
     match organization.status:
-        case OrganizationStatus.SUSPENDED if changes:
+        case OrganizationStatus.SUSPENDED if changes and not exports:
             raise OrganizationSuspended(_suspended(organization))
         case OrganizationStatus.MOVING if changes and not can_wait:
             raise _moving(organization)

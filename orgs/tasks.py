@@ -17,6 +17,7 @@ from orgs.services.due_work import run_due_work
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
+from orgs.services.purge import purge_deleted_organizations
 from orgs.services.usage.counts import flush_counts
 from orgs.services.usage.rollup import tidy_usage
 
@@ -69,6 +70,13 @@ def tidy_old_usage(timestamp: int) -> None:
 @app.task(name="forget_old_refusals", queueing_lock="forget_old_refusals")
 def forget_old_refusals(timestamp: int) -> None:
     refusals.forget_refusals(before=timezone.now() - refusals.KEPT_FOR)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="purge_organizations", queueing_lock="purge_organizations", lock="purge_organizations")
+def purge_organizations(timestamp: int) -> None:
+    """Those whose days of undo are over, a few minutes at a time."""
+    purge_deleted_organizations()
 
 
 @app.periodic(cron="33 3 * * *")

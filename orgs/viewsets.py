@@ -128,11 +128,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
 
     def _require_standing(self) -> None:
         reads = self.request.method in SAFE_METHODS or self.right() is Right.PLAN
-        require_standing(
-            self.organization,
-            changes=not reads and self.action not in self.exporting_actions,
-            can_wait=self.can_wait,
-        )
+        exports = self.action in self.exporting_actions
+        require_standing(self.organization, changes=not reads, exports=exports, can_wait=self.can_wait)
 
     def _draw(self) -> None:
         """Right after authentication, so that what is over the limit costs nothing else."""

@@ -46,6 +46,24 @@ class OrganizationForm(forms.Form):
         return {name: self.cleaned_data[name] for name in SETTINGS}
 
 
+class DeleteOrganizationForm(forms.Form):
+    confirmation = forms.CharField(
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.slug = organization.slug
+        self.fields["confirmation"].label = f"Type {organization.slug} to delete it"
+
+    def clean_confirmation(self) -> str:
+        text: str = self.cleaned_data["confirmation"]
+        if text != self.slug:
+            raise forms.ValidationError(f"This is not {self.slug}.")
+        return text
+
+
 class SlugForm(forms.Form):
     slug = forms.CharField(
         label="Address",

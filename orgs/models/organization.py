@@ -98,9 +98,14 @@ class Organization(models.Model):
 
 
 class OrganizationSlug(models.Model):
-    """Every slug an organization has or had: a former one redirects for 90 days, and none goes to another."""
+    """Every slug an organization has or had: a former one redirects for 90 days, and none goes to another.
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="slugs")
+    Those of an organization that was purged belong to nobody.
+    """
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="slugs", null=True, blank=True
+    )
     slug = models.CharField(max_length=40, unique=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 

@@ -21,6 +21,7 @@ from orgs.models.organization import SETTINGS, validate_slug
 from orgs.permissions import Role
 from orgs.plans import PLANS
 from orgs.services.email_confirmation import send_confirmation
+from orgs.standing import require_standing
 from orgs.tenancy import tenant_scope
 
 REDIRECT_FOR = datetime.timedelta(days=90)
@@ -83,6 +84,7 @@ def create_organization(
     _require_slug(slug)
     _require_plan(plan_name)
     if parent is not None:
+        require_standing(parent, changes=True)
         _require_parent(parent)
     with transaction.atomic():
         organization = _insert_organization(name=name, slug=slug, plan_name=plan_name, parent=parent)
@@ -174,7 +176,7 @@ def organization_once_called(slug: str, among: Iterable[Organization]) -> Organi
     former = OrganizationSlug.objects.filter(
         slug=slug, organization_id__in=by_id, ended_at__gt=timezone.now() - REDIRECT_FOR
     ).first()
-    return by_id[former.organization_id] if former else None
+    return by_id[former.organization_id] if former and former.organization_id else None
 
 
 def suggest_slugs(name: str, *, count: int = 3) -> list[str]:

@@ -17,7 +17,7 @@ from orgs.forms.audit_log import AuditFilterForm, EraseForm
 from orgs.models import AuditEvent, AuditSeal, User
 from orgs.permissions import Role, requires
 from orgs.proof import recently_proven
-from orgs.requests import OrganizationRequest
+from orgs.requests import OrganizationRequest, exports
 from orgs.services.audit import verify_chain
 from orgs.services.audit_erasure import StillMember, erase_person, former_member
 from orgs.services.audit_export import export_audit
@@ -83,6 +83,7 @@ def refusals(request: OrganizationRequest) -> HttpResponse:
     return render(request, "orgs/refusals.html", {"nav": "settings", "page": page})
 
 
+@exports
 @requires(Role.ADMIN)
 @recently_proven
 @require_POST

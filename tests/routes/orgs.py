@@ -1,3 +1,7 @@
+import datetime
+
+from django.utils import timezone
+
 from orgs.models import FormerMembership, Organization, User
 from orgs.services.email_change import email_change_token
 from orgs.services.email_confirmation import token_for
@@ -5,7 +9,19 @@ from orgs.services.invitations import digest_of
 from orgs.services.passwords import reset_token
 from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
 from tests.factories.rows import AuditEventFactory
-from tests.routes import ADMINISTER, ANYBODY, MEMBER, OWN, PLAN, READ_CATALOG, READ_ORGANIZATION, SIGNED_IN, Id, Route
+from tests.routes import (
+    ADMINISTER,
+    ANYBODY,
+    MEMBER,
+    OWN,
+    PLAN,
+    READ_CATALOG,
+    READ_ORGANIZATION,
+    SIGNED_IN,
+    Id,
+    Route,
+    slug,
+)
 
 api_key = Id(lambda organization: ApiKeyFactory(organization=organization, scopes=["organization:admin"]).pk)
 rotating_key = Id(
@@ -38,6 +54,12 @@ SOMEBODY = {"email": "somebody@example.com", "password": CURRENT}
 def somebody(organization: object) -> None:
     if not User.objects.filter(email=SOMEBODY["email"]).exists():
         UserFactory(email=SOMEBODY["email"])
+
+
+def being_deleted(organization: object) -> None:
+    """The object too, which the tests made before."""
+    organization.status, organization.deletion_at = "deleting", timezone.now() + datetime.timedelta(days=14)
+    organization.save()
 
 
 def another_owner(organization: object) -> None:
@@ -139,6 +161,10 @@ ROUTES = [
     Route("POST /o/{slug}/settings/members/{pk}/transfer", OWN, pk=viewer),
     Route("POST /o/{slug}/settings/invitations/{pk}/resend", ADMINISTER, pk=invitation),
     Route("POST /o/{slug}/settings/invitations/{pk}/revoke", ADMINISTER, pk=invitation),
+    Route("GET /o/{slug}/settings/danger/", OWN),
+    Route("POST /o/{slug}/settings/danger/", OWN, body={"confirmation": slug}),
+    Route("GET /o/{slug}/deletion/", MEMBER),
+    Route("POST /o/{slug}/deletion/undo", OWN, prepare=being_deleted),
     Route("GET /o/{slug}/leave/", MEMBER),
     Route("POST /o/{slug}/leave/", MEMBER, prepare=another_owner),
     Route("GET /o/{slug}/settings/api-keys/", READ_ORGANIZATION),
