@@ -11,11 +11,13 @@ class OrgsConfig(AppConfig):
         from orgs import checks, due, idempotency  # noqa: F401  (checks register themselves)
         from orgs.services.audit import seal_pending
         from orgs.services.audit_anchors import anchor_chain
+        from orgs.services.history import REVIEW_HISTORY, review_history
         from orgs.services.key_warnings import warn_of_ends
         from orgs.tenancy import refuse_open_scope
 
         request_started.connect(refuse_open_scope)
         due.register_handler(due.SEAL_AUDIT, seal_pending)
+        due.register_handler(REVIEW_HISTORY, review_history)
         due.register_handler(due.KEY_WARNINGS, warn_of_ends)
         due.register_handler(due.ANCHOR_AUDIT, anchor_chain)
         due.register_handler(due.FORGET_IDEMPOTENCY, idempotency.forget_old_records)

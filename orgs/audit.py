@@ -28,6 +28,7 @@ class Action(enum.Enum):
     ORGANIZATION_PLAN_CHANGED = "organization.plan_changed"
     ORGANIZATION_LIMIT_OVERRIDDEN = "organization.limit_overridden"
     ORGANIZATION_LIMIT_OVERRIDE_ENDED = "organization.limit_override_ended"
+    ORGANIZATION_HISTORY_SHORTENED = "organization.history_shortened"
     ORGANIZATION_TRANSFERRED = "organization.transferred"
     ORGANIZATION_SUSPENDED = "organization.suspended"
     ORGANIZATION_RESUMED = "organization.resumed"

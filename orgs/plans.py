@@ -30,6 +30,8 @@ LABELS = {
     "raw_event_days": "Days of raw events",
     "storage_bytes": "Bytes of storage",
 }
+HISTORIES = ("run_history_days", "raw_event_days")
+LONGEST_HISTORY_DAYS = 20_000
 Meter = Callable[[], int]
 
 
@@ -124,6 +126,19 @@ def limit_of(organization: Any, resource: str) -> int | None:
     override = override_of(organization, resource)
     limit: int | None = override.limit if override else organization.plan.limit(resource)
     return limit
+
+
+def history_begins(resource: str) -> datetime.datetime:
+    """From when on the bound organization sees its rows: `run_history_days` or `raw_event_days` ago."""
+    from orgs.tenancy import current_organization
+
+    return timezone.now() - datetime.timedelta(days=history_days(current_organization(), resource))
+
+
+def history_days(organization: Any, resource: str) -> int:
+    """Never unlimited; what was agreed is cut at what a time can be reckoned with."""
+    limit = limit_of(organization, resource)
+    return LONGEST_HISTORY_DAYS if limit is None else min(limit, LONGEST_HISTORY_DAYS)
 
 
 def used(resource: str) -> int:

@@ -14,6 +14,7 @@ from dataxpipe.postgres.partitions import WEEKS_AHEAD
 from orgs.models import RateCounter, Session
 from orgs.services import refusals
 from orgs.services.due_work import run_due_work
+from orgs.services.history import HISTORY_TASK, mail_history_shortened
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
@@ -102,3 +103,10 @@ def mail_key_warning(organization: int, person: int, days_by_key: dict[str, int]
 @app.task(name="forget_old_rates", queueing_lock="forget_old_rates")
 def forget_old_rates(timestamp: int) -> None:
     RateCounter.objects.filter(at__lt=timezone.now() - RATES_KEPT_FOR).delete()
+
+
+@app.task(
+    name=HISTORY_TASK, retry=RetryStrategy(max_attempts=8, exponential_wait=15, retry_exceptions=[MailServerDown])
+)
+def mail_shorter_history(organization: int, person: int, resources: list[str], is_reminder: bool) -> None:
+    mail_history_shortened(organization_id=organization, person_id=person, resources=resources, is_reminder=is_reminder)

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from orgs import plans
 from orgs.models import ApiKey, Organization, User
 from orgs.services import key_uses, refusals
 from orgs.services.usage import counts
@@ -44,6 +45,20 @@ def no_use_is_counted_from_an_earlier_test() -> None:
 def limits(settings: Any) -> None:
     """Rates are limited, as they are in the product."""
     settings.RATELIMIT_ENABLE = True
+
+
+@pytest.fixture
+def real_histories() -> None:
+    """For tests about how far back an organization sees."""
+
+
+@pytest.fixture(autouse=True)
+def days_that_tests_speak_of_are_shown(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests tell of fixed days, which in time are older than any plan shows."""
+    if "real_histories" not in request.fixturenames:
+        monkeypatch.setattr(
+            plans, "history_begins", lambda resource: datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+        )
 
 
 @pytest.fixture(autouse=True)

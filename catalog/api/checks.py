@@ -154,7 +154,7 @@ class CheckViewSet(TenantViewSet):
     @action(detail=False, methods=["get"])
     def results(self, request: Request) -> Response:
         query = Query(request.query_params)
-        results = _filtered(query, of_pipelines(request, query, CheckResult.objects.existing()))
+        results = _filtered(query, of_pipelines(request, query, CheckResult.objects.existing().shown()))
         if status := query.choice("status", tuple(ResultStatus.values)):
             results = results.filter(status=status)
         if check_id := query.text("check_id"):

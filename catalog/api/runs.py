@@ -133,7 +133,7 @@ class RunViewSet(TenantViewSet):
         return paged_runs(self, runs)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        row = found_run(pk).values(*RUN_FIELDS, "openlineage_id").first()
+        row = found_run(pk).shown_or_last().values(*RUN_FIELDS, "openlineage_id").first()
         if row is None:
             raise NotFound("There is no such run.")
         return Response(run_shape(row) | parts_of_run(row))
@@ -179,7 +179,7 @@ class PipelineRunViewSet(TenantViewSet):
 
 def listed_runs(query: Query) -> Any:
     """The runs that the filters of a list ask for: those of pipelines, unless a step or a run is named."""
-    runs = Run.objects.existing()
+    runs = Run.objects.existing().shown()
     if run_id := query.text("run_id"):
         runs = runs.called(run_id)
     elif step := query.text("step"):
@@ -220,7 +220,7 @@ def parts_of_run(row: Row) -> dict[str, Any]:
         "steps_truncated": len(found_steps) > MAX_PARTS,
         "checks": [result_shape(result) for result in found_results[:MAX_PARTS]],
         "checks_truncated": len(found_results) > MAX_PARTS,
-        "event_count": EventInbox.objects.filter(run__in=ids).count(),
+        "event_count": EventInbox.objects.shown().filter(run__in=ids).count(),
     }
 
 

@@ -11,6 +11,7 @@ from catalog.models.dataset import Dataset
 from catalog.models.pipeline import Pipeline
 from catalog.models.run import Run
 from dataxpipe.postgres.fields import UUID7Key
+from orgs import plans
 from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet, current_organization
 
 
@@ -91,6 +92,10 @@ class CheckResultQuerySet(TenantQuerySet["CheckResult"]):
         """Of pipelines that are not deleted."""
         return self.filter(pipeline__deleted_at=None)
 
+    def shown(self) -> Self:
+        """Within the days of history that the plan shows."""
+        return self.filter(executed_at__gte=plans.history_begins("run_history_days"))
+
     def failing(self) -> Self:
         """Of error checks, that failed or could not be run."""
         return self.filter(severity=Severity.ERROR, status__in=FAILING)
@@ -99,7 +104,10 @@ class CheckResultQuerySet(TenantQuerySet["CheckResult"]):
 class CheckResultManager(TenantManager.from_queryset(CheckResultQuerySet)):  # type: ignore[misc]
     def recent_by_check(self, check_ids: Iterable[UUID], *, count: int) -> dict[UUID, list[CheckResult]]:
         """The last `count` results of each check, oldest first, in one statement: `count` index reads a check."""
-        rows = self.raw(_RECENT, [list(check_ids), current_organization().pk, count])
+        rows = self.raw(
+            _RECENT,
+            [list(check_ids), current_organization().pk, plans.history_begins("run_history_days"), count],
+        )
         found: dict[UUID, list[CheckResult]] = {}
         for result in rows:
             found.setdefault(result.check_rule_id, []).insert(0, result)
@@ -109,7 +117,7 @@ class CheckResultManager(TenantManager.from_queryset(CheckResultQuerySet)):  # t
 _RECENT = """
     SELECT result.* FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
         SELECT * FROM catalog_checkresult
-        WHERE organization_id = %s AND check_rule_id = wanted.id
+        WHERE organization_id = %s AND check_rule_id = wanted.id AND executed_at >= %s
         ORDER BY executed_at DESC, id DESC LIMIT %s
     ) result
 """

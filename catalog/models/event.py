@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 from django.db import models
 
-from dataxpipe.postgres.fields import UUID7Key, WeeklyPartitionKey
-from orgs.tenancy import TenantModel
+from dataxpipe.postgres.fields import UUID7Key, WeeklyPartitionKey, first_uuid7
+from orgs import plans
+from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet
+
+
+class EventInboxQuerySet(TenantQuerySet["EventInbox"]):
+    def shown(self) -> Self:
+        """Received within the days that the plan shows raw events for."""
+        return self.filter(id__gte=first_uuid7(plans.history_begins("raw_event_days")))
+
+
+class EventInboxManager(TenantManager.from_queryset(EventInboxQuerySet)):  # type: ignore[misc]
+    pass
 
 
 class EventInbox(TenantModel):
@@ -26,6 +39,8 @@ class EventInbox(TenantModel):
     state = models.CharField(max_length=7, choices=State)
     reason = models.TextField(blank=True)
     received_at = models.DateTimeField()
+
+    objects: ClassVar[EventInboxManager] = EventInboxManager()
 
     class Meta:
         indexes = [

@@ -12,6 +12,7 @@ from django.urls import reverse
 from catalog.models.pipeline import Pipeline, PipelineVersion
 from catalog.models.step import Step
 from dataxpipe.postgres.fields import UUID7Key
+from orgs import plans
 from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet, current_organization
 
 
@@ -33,6 +34,15 @@ class RunQuerySet(TenantQuerySet["Run"]):
     def existing(self) -> Self:
         """Of pipelines that are not deleted; the runs of those that are go later, in batches."""
         return self.filter(pipeline__deleted_at=None)
+
+    def shown(self) -> Self:
+        """Within the days of history that the plan shows."""
+        return self.filter(occurred_at__gte=plans.history_begins("run_history_days"))
+
+    def shown_or_last(self) -> Self:
+        """Those, and the last run of each pipeline, which its page tells of however old it is."""
+        begins = plans.history_begins("run_history_days")
+        return self.filter(models.Q(occurred_at__gte=begins) | models.Q(pipeline__last_run_id=models.F("id")))
 
     def of_pipelines(self) -> Self:
         """Runs of pipelines themselves, not of their steps."""
@@ -74,7 +84,8 @@ class RunManager(TenantManager.from_queryset(RunQuerySet)):  # type: ignore[misc
         organization_id = current_organization().pk
         found: dict[UUID, list[RecentRun]] = {}
         with connection.cursor() as cursor:
-            cursor.execute(_RECENT, [list(pipeline_ids), organization_id, count])
+            begins = plans.history_begins("run_history_days")
+            cursor.execute(_RECENT, [list(pipeline_ids), organization_id, begins, count])
             for pipeline_id, *columns in cursor:
                 found.setdefault(pipeline_id, []).insert(0, RecentRun(*columns))
         return found
@@ -92,7 +103,7 @@ _RECENT = f"""
     SELECT wanted.id, {", ".join(f"run.{name}" for name in RecentRun._fields)}
     FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
         SELECT * FROM catalog_run
-        WHERE organization_id = %s AND pipeline_id = wanted.id AND step_id IS NULL
+        WHERE organization_id = %s AND pipeline_id = wanted.id AND step_id IS NULL AND occurred_at >= %s
         ORDER BY occurred_at DESC, id DESC LIMIT %s
     ) run
 """  # noqa: S608  (names of ours)
@@ -166,6 +177,11 @@ class Run(TenantModel):
                 fields=["organization", "last_event_at"],
                 name="run_live",
                 condition=models.Q(status__in=["queued", "running"]),
+            ),
+            models.Index(
+                fields=["organization", "occurred_at", "id"],
+                name="run_loose_step",
+                condition=models.Q(step__isnull=False, parent_run=None),
             ),
             models.Index(fields=["organization", "run_id"], name="run_by_run_id"),
             models.Index(

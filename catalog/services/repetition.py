@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from django.db import DatabaseError
 
-# SQLSTATE: a deadlock, a serialization failure, a row that somebody else made at the same moment
-REPEATED = frozenset({"40P01", "40001", "23505"})
+# SQLSTATE: a deadlock, a serialization failure, a row that somebody else made, or deleted, at the same moment
+REPEATED = frozenset({"40P01", "40001", "23505", "23503"})
 ATTEMPTS = 3
 T = TypeVar("T")
 

@@ -85,7 +85,7 @@ def _durations(pipeline: Pipeline, slug: str) -> dict[str, Any]:
 def runs(request: OrganizationRequest, pipeline_id: UUID) -> HttpResponse:
     pipeline = pipeline_or_404(pipeline_id)
     filters = RunFilters(request.GET)
-    found = filters.apply(Run.objects.of_pipelines().filter(pipeline=pipeline))
+    found = filters.apply(Run.objects.shown().of_pipelines().filter(pipeline=pipeline))
     page = page_of(request, found.values(*LIST_FIELDS), NEWEST_FIRST)
     durations = _durations(pipeline, request.organization.slug)
     return render_tab(request, pipeline, "runs", page=page, filters=filters, **durations)

@@ -28,7 +28,7 @@ class Happening:
 
 
 def last_green_run(pipeline: Pipeline) -> Run | None:
-    green = Run.objects.of_pipelines().regular().filter(pipeline=pipeline, status=RunStatus.SUCCESS)
+    green = Run.objects.shown().of_pipelines().regular().filter(pipeline=pipeline, status=RunStatus.SUCCESS)
     return green.newest_first().first()  # type: ignore[no-any-return]
 
 
@@ -102,7 +102,8 @@ def _links(pipeline: Pipeline, since: datetime.datetime, slug: str) -> list[Happ
 def _rows(pipeline: Pipeline, since: datetime.datetime) -> list[Happening]:
     """The newest run against the median of the twenty before it."""
     runs = list(
-        Run.objects.of_pipelines()
+        Run.objects.shown()
+        .of_pipelines()
         .regular()
         .filter(pipeline=pipeline, rows_read__isnull=False)
         .newest_first()

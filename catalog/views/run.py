@@ -27,7 +27,7 @@ MOST_EVENTS = 200
 @require_GET
 def runs(request: OrganizationRequest) -> HttpResponse:
     filters = RunFilters(request.GET)
-    shown = Run.objects.existing().of_pipelines()
+    shown = Run.objects.existing().shown().of_pipelines()
     page = page_of(request, filters.apply(shown).values(*LIST_FIELDS), NEWEST_FIRST)
     return render(request, "catalog/run_list.html", {"nav": "runs", "filters": filters, "page": page})
 
@@ -43,7 +43,7 @@ def run(request: OrganizationRequest, run_id: UUID) -> HttpResponse:
     results.sort(key=lambda result: (order[result.state], result.check_rule.check_id))
     children = Run.objects.filter(parent_run=found, step__isnull=False).select_related("step", "step__pipeline")
     step_runs = list(children.order_by("occurred_at", "id")[: MOST_STEP_RUNS + 1])
-    events = EventInbox.objects.filter(run__in=[found.pk, *(child.pk for child in step_runs)])
+    events = EventInbox.objects.shown().filter(run__in=[found.pk, *(child.pk for child in step_runs)])
     facets = FacetUse.objects.filter(subject_id=found.pk).select_related("facet")
     sight = Sight.of(request)
     context = {
@@ -64,7 +64,7 @@ def run(request: OrganizationRequest, run_id: UUID) -> HttpResponse:
 
 def run_or_404(run_id: UUID) -> Run:
     related = ("pipeline", "step", "version", "parent_run", "parent_run__pipeline")
-    found = Run.objects.existing().select_related(*related).filter(pk=run_id).first()
+    found = Run.objects.existing().shown_or_last().select_related(*related).filter(pk=run_id).first()
     if found is None:
         raise Http404("There is no such run.")
     return found  # type: ignore[no-any-return]
@@ -72,7 +72,7 @@ def run_or_404(run_id: UUID) -> Run:
 
 def neighbours(run: Run) -> dict[str, Any]:
     """The runs before and after it, the last green one before it, and how many pipelines stand behind it."""
-    alike = Run.objects.filter(pipeline=run.pipeline, step=run.step)
+    alike = Run.objects.shown().filter(pipeline=run.pipeline, step=run.step)
     before, after = alike.filter(occurred_at__lt=run.occurred_at), alike.filter(occurred_at__gt=run.occurred_at)
     is_bad = run.status in {RunStatus.FAILED, RunStatus.ABORTED, RunStatus.LOST}
     return {

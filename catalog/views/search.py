@@ -42,5 +42,5 @@ def runs_called(text: str) -> list[Run]:
     condition = Q(run_id=text)
     with suppress(ValueError):
         condition |= Q(pk=UUID(text))
-    runs = Run.objects.existing().filter(condition).select_related("pipeline", "step")
+    runs = Run.objects.existing().shown_or_last().filter(condition).select_related("pipeline", "step")
     return list(runs.newest_first()[:SHOWN])

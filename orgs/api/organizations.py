@@ -14,9 +14,10 @@ from dataxpipe.fields import StrictSerializer, TextField
 from dataxpipe.problems import FieldError, ValidationFailed
 from orgs import plans
 from orgs.api import usage
-from orgs.models import Organization
+from orgs.models import KeptHistory, Organization
 from orgs.models.organization import SETTINGS
 from orgs.permissions import Right
+from orgs.services.history import shortenings
 from orgs.services.organizations import update_organization
 from orgs.viewsets import TenantViewSet
 
@@ -68,11 +69,19 @@ class OverrideSerializer(serializers.Serializer[Any]):
     ends_at = serializers.DateTimeField(allow_null=True)
 
 
+class ShorteningSerializer(serializers.Serializer[Any]):
+    resource = serializers.ChoiceField(choices=list(plans.HISTORIES))
+    days = serializers.IntegerField(help_text="what is older is hidden")
+    kept_days = serializers.IntegerField(help_text="what is older is deleted")
+    deletes_at = serializers.DateTimeField(help_text="from then on, what is hidden is deleted")
+
+
 class LimitsSerializer(serializers.Serializer[Any]):
     plan = serializers.CharField()
     fits = serializers.BooleanField()
     resources = HeadroomSerializer(many=True)
     overrides = OverrideSerializer(many=True, help_text="limits agreed with this organization, in place of its plan's")
+    shortenings = ShorteningSerializer(many=True, help_text="histories that became shorter: a larger plan undoes it")
     upgrade_url = serializers.CharField()
 
 
@@ -143,6 +152,7 @@ class OrganizationViewSet(TenantViewSet):
                 "fits": all(resource["fits"] for resource in resources),
                 "resources": resources,
                 "overrides": [_override_shape(organization, override) for override in plans.overrides_of(organization)],
+                "shortenings": [_shortening_shape(row) for row in shortenings()],
                 "upgrade_url": f"/o/{organization.slug}/settings/billing/",
             }
         )
@@ -168,6 +178,15 @@ def _override_shape(organization: Organization, override: plans.Override) -> dic
         "plan_limit": organization.plan.limit(override.resource),
         "reason": override.reason,
         "ends_at": override.ends_at,
+    }
+
+
+def _shortening_shape(row: KeptHistory) -> dict[str, Any]:
+    return {
+        "resource": row.resource,
+        "days": row.shortened_to,
+        "kept_days": row.days,
+        "deletes_at": row.deletes_at,
     }
 
 

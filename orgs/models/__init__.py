@@ -1,6 +1,7 @@
 from orgs.models.api_key import ApiKey, ApiKeyUse
 from orgs.models.audit import AuditAnchor, AuditEvent, AuditPerson, AuditSeal, AuditSubject
 from orgs.models.due import Due
+from orgs.models.history import KeptHistory
 from orgs.models.idempotency import IdempotencyRecord
 from orgs.models.invitation import Invitation
 from orgs.models.membership import FormerMembership, Membership
@@ -25,6 +26,7 @@ __all__ = [
     "FormerMembership",
     "IdempotencyRecord",
     "Invitation",
+    "KeptHistory",
     "Membership",
     "Organization",
     "OrganizationSlug",

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from dataxpipe.problems import Conflict, FieldError, Forbidden, ValidationFailed
-from orgs import audit
+from orgs import audit, due
 from orgs.actors import Actor
 from orgs.audit import Action
 from orgs.models import Membership, Organization, OrganizationSlug, User
@@ -21,6 +21,7 @@ from orgs.models.organization import SETTINGS, validate_slug
 from orgs.permissions import Role
 from orgs.plans import PLANS
 from orgs.services.email_confirmation import send_confirmation
+from orgs.services.history import TRIM_HISTORY, TRIMMED_EVERY, promise_history
 from orgs.standing import require_standing
 from orgs.tenancy import tenant_scope
 
@@ -91,6 +92,7 @@ def create_organization(
         with tenant_scope(organization):
             created = {"slug": slug, "name": name, "plan": plan_name, "parent": parent.slug if parent else None}
             audit.record(Action.ORGANIZATION_CREATED, actor, target=organization, after=created)
+            due.mark(TRIM_HISTORY, after=TRIMMED_EVERY)
             if owner is not None:
                 add_member(organization=organization, user=owner, role=Role.OWNER, actor=actor)
     return organization
@@ -138,6 +140,7 @@ def change_plan(*, organization: Organization, plan_name: str, actor: Actor, rea
         before = organization.plan_name
         if before == plan_name:
             return organization
+        promise_history(organization)
         organization.plan_name = plan_name
         organization.save(update_fields=["plan_name", "updated_at"])
         audit.record(

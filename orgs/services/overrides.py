@@ -7,6 +7,7 @@ from orgs.actors import Actor
 from orgs.audit import Action, record
 from orgs.models import Organization
 from orgs.plans import LIMITS, PLANS, Override, override_of
+from orgs.services.history import promise_history
 from orgs.services.organizations import lock_organization
 from orgs.tenancy import tenant_scope
 
@@ -26,6 +27,7 @@ def override_limit(*, organization: Organization, override: Override, actor: Act
     _require_sound(override)
     with tenant_scope(organization):
         organization = lock_organization(organization)
+        promise_history(organization)
         before = override_of(organization, override.resource)
         organization.limit_overrides = {**organization.limit_overrides, override.resource: override.as_json()}
         _save(organization, Action.ORGANIZATION_LIMIT_OVERRIDDEN, actor, before=before, after=override)
@@ -40,6 +42,7 @@ def end_override(*, organization: Organization, resource: str, reason: str, acto
         before = override_of(organization, resource)
         if before is None:
             raise NotOverridden(f"{organization.slug} has no agreed limit of {resource}.")
+        promise_history(organization)
         kept = organization.limit_overrides.items()
         organization.limit_overrides = {name: value for name, value in kept if name != resource}
         after = Override(resource, organization.plan.limit(resource), reason)

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from orgs.permissions import Role
 from orgs.plans import LABELS, overrides_of
+from orgs.services.history import WHAT, shortenings
 from orgs.services.key_flags import count_flagged
 from orgs.settings_pages import SETTINGS_PAGES
 
@@ -45,6 +46,12 @@ def limit_overrides(context: template.Context) -> dict[str, Any]:
         for one in overrides_of(organization)
     ]
     return {"rows": rows, "plan": organization.plan}
+
+
+@register.inclusion_tag("orgs/_shortenings.html")
+def shorter_histories() -> dict[str, Any]:
+    """What became shorter and is deleted later; nothing where nothing did."""
+    return {"rows": [{"what": WHAT[row.resource], "history": row} for row in shortenings()]}
 
 
 @register.filter

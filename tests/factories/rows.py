@@ -28,7 +28,7 @@ from catalog.models import (
     identity_of,
 )
 from dataxpipe.postgres.fields import OrganizationKey, uuid7
-from orgs.models import AuditAnchor, AuditEvent, AuditPerson, AuditSeal, AuditSubject, IdempotencyRecord
+from orgs.models import AuditAnchor, AuditEvent, AuditPerson, AuditSeal, AuditSubject, IdempotencyRecord, KeptHistory
 from orgs.tenancy import CONTROL_TABLES, tenant_scope
 from tests.factories import ConnectionFactory, DatasetFactory, PipelineFactory, TenantFactory
 
@@ -218,6 +218,14 @@ class AuditAnchorFactory(TenantFactory):
     anchored_at = factory.LazyFunction(timezone.now)
     key_id = "1"
     signature = b"0" * 64
+
+
+class KeptHistoryFactory(TenantFactory):
+    class Meta:
+        model = KeptHistory
+
+    resource = "run_history_days"
+    days = 180
 
 
 class IdempotencyRecordFactory(TenantFactory):
