@@ -88,11 +88,11 @@ def _ids(sql: str, **parameters: object) -> list[UUID]:
 _DELETE_EVENTS = """
     DELETE FROM catalog_eventinbox
     WHERE organization_id = %(organization)s AND id < %(before)s AND state <> 'pending' AND id <= (
-        SELECT max(id) FROM (
+        SELECT id FROM (
             SELECT id FROM catalog_eventinbox
             WHERE organization_id = %(organization)s AND id < %(before)s AND state <> 'pending'
             ORDER BY id LIMIT %(at_once)s
-        ) oldest
+        ) oldest ORDER BY id DESC LIMIT 1
     )
 """
 _DELETE_RESULTS = """
