@@ -29,7 +29,7 @@ def test_the_worker_seals_what_was_changed(monkeypatch):
     tasks.forget_old_jobs.defer(timestamp=0)
     call_command("procrastinate", "worker", "--one-shot")
     assert not ProcrastinateJob.objects.filter(task_name="forget_old_jobs").exists()
-    assert not Due.objects.exclude(kind="trim_history").exists()
+    assert not Due.objects.filter(kind__startswith="seal_audit").exists()
     # The clock may have deferred the next round meanwhile, but the one that ran did not fail.
     assert not ProcrastinateJob.objects.filter(task_name="run_due_work", status="failed").exists()
     with tenant_scope(organization):
