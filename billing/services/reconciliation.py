@@ -12,8 +12,8 @@ from billing import gateway
 from billing.gateway import BillingUnavailable, StripeRefused
 from billing.models import CheckoutSession, StripeEvent, Subscription
 from billing.services.events import KEPT_FOR, forget_old_events, replay_events
-from billing.services.subscriptions import CustomerUnknown, sync_subscriptions
-from orgs.models import Organization
+from billing.services.subscriptions import CustomerUnknown, cancel_subscriptions, sync_subscriptions
+from orgs.models import Organization, OrganizationStatus
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,10 @@ def _confirm(session: CheckoutSession) -> bool:
 
 def _sync(organization: Organization) -> bool:
     try:
-        sync_subscriptions(organization=organization)
+        if organization.status == OrganizationStatus.DELETING:
+            cancel_subscriptions(organization=organization)  # made at Stripe meanwhile, by hand
+        else:
+            sync_subscriptions(organization=organization)
     except CustomerUnknown as error:
         logger.warning("%s is not read: %s", organization.slug, error)
         return False

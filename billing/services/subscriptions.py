@@ -56,10 +56,12 @@ def sync_subscriptions(*, organization: Organization) -> Reading:
 def cancel_subscriptions(*, organization: Organization) -> int:
     """Ends, at once, everything an organization pays, for one that is deleted. Outside any scope; may be repeated.
 
-    Raises `BillingUnavailable`: an organization must not be gone while it goes on paying.
+    Raises `BillingUnavailable` and `BillingNotConfigured`: an organization must not be gone while it goes on paying.
     """
     if not organization.stripe_customer_id:
         return 0
+    if not gateway.is_configured() and not Subscription.objects.filter(organization=organization).managed_in_portal():
+        return 0  # nothing was sold since the keys were taken away
     try:
         session = CheckoutSession.objects.filter(organization=organization).first()
         if session is not None:

@@ -7,12 +7,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from billing.gateway import BillingNotConfigured, BillingUnavailable
 from billing.models import CheckoutSession, EventState, StripeEvent, Subscription
 from billing.services.checkout import start_checkout
 from billing.services.events import forget_old_events
 from billing.services.reconciliation import confirm_checkouts, organizations_to_read, reconcile_subscriptions
 from billing.services.subscriptions import cancel_subscriptions
 from orgs.actors import Actor
+from orgs.models import Organization
+from orgs.services.deletion import request_deletion
 from orgs.tenancy import tenant_scope
 from tests.billing.in_memory_stripe import deliver
 
@@ -176,3 +179,43 @@ def test_cancelling_ends_everything_that_is_paid_and_the_open_checkout(acme, str
 def test_cancelling_asks_nobody_for_an_organization_that_never_bought(acme, stripe):
     assert cancel_subscriptions(organization=acme) == 0
     assert stripe.requests == []
+
+
+def test_deleting_an_organization_cancels_what_it_pays(acme, stripe):
+    subscription = stripe.subscribe(stripe.add_customer(acme))
+    deliver(stripe.subscription_event(subscription))
+    acme.refresh_from_db()
+    request_deletion(organization=acme, actor=OWNER)
+    assert stripe.subscriptions[subscription]["status"] == "canceled"
+    acme.refresh_from_db()
+    assert acme.status == "deleting"
+
+
+def test_an_organization_is_not_deleted_while_it_goes_on_paying(acme, stripe):
+    deliver(stripe.subscription_event(stripe.subscribe(stripe.add_customer(acme))))
+    stripe.fault = lambda: (b"", 500, {})
+    with pytest.raises(BillingUnavailable):
+        request_deletion(organization=Organization.objects.get(pk=acme.pk), actor=OWNER)
+    acme.refresh_from_db()
+    assert acme.status == "active"
+
+
+def test_a_server_whose_keys_were_taken_away_still_deletes_who_pays_nothing(acme, stripe, settings):
+    stripe.add_customer(acme)
+    settings.STRIPE_SECRET_KEY = ""
+    assert cancel_subscriptions(organization=acme) == 0
+    Subscription.objects.create(
+        organization=acme, stripe_id="sub_1", status="active", created_at=timezone.now(), read_at=timezone.now()
+    )
+    with pytest.raises(BillingNotConfigured):
+        cancel_subscriptions(organization=acme)
+
+
+def test_what_is_bought_during_a_deletion_is_cancelled_by_the_worker(acme, stripe):
+    customer = stripe.add_customer(acme)
+    deliver(stripe.subscription_event(stripe.subscribe(customer, status="canceled")))
+    request_deletion(organization=Organization.objects.get(pk=acme.pk), actor=OWNER)
+    late = stripe.subscribe(customer)
+    Subscription.objects.update(read_at=timezone.now() - LONG_AGO)
+    reconcile_subscriptions()
+    assert stripe.subscriptions[late]["status"] == "canceled"
