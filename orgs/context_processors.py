@@ -4,6 +4,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from orgs.middleware import memberships
+from orgs.services.usage.warnings import near_limits
 
 
 def organization(request: HttpRequest) -> dict[str, Any]:
@@ -15,5 +16,6 @@ def organization(request: HttpRequest) -> dict[str, Any]:
         "actor": getattr(request, "actor", None),
         # Called by the templates that show them: an error page must not ask the database that failed.
         "memberships": loaded if current is not None else partial(memberships, request),
+        "near_limits": partial(near_limits, current) if current is not None else (),
         "theme": request.COOKIES.get("dxp_theme") if request.COOKIES.get("dxp_theme") in {"light", "dark"} else "",
     }

@@ -20,6 +20,7 @@ SETTINGS_PAGES = [
     SettingsPage("settings", "General"),
     SettingsPage("members", "Members"),
     SettingsPage("api_keys", "API keys"),
+    SettingsPage("usage", "Usage"),
     SettingsPage("access_review", "Access review"),
     SettingsPage("audit_log", "Audit log"),
     SettingsPage("danger_zone", "Danger zone", Role.OWNER),

@@ -21,6 +21,7 @@ from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 from orgs.services.purge import purge_deleted_organizations
 from orgs.services.usage.counts import flush_counts
 from orgs.services.usage.rollup import tidy_usage
+from orgs.services.usage.warnings import LIMIT_TASK, NearLimit, mail_limit_warning
 
 # The sixth field is seconds.
 EVERY_FIVE_SECONDS = "* * * * * */5"
@@ -110,3 +111,9 @@ def forget_old_rates(timestamp: int) -> None:
 )
 def mail_shorter_history(organization: int, person: int, resources: list[str], is_reminder: bool) -> None:
     mail_history_shortened(organization_id=organization, person_id=person, resources=resources, is_reminder=is_reminder)
+
+
+@app.task(name=LIMIT_TASK, retry=RetryStrategy(max_attempts=8, exponential_wait=15, retry_exceptions=[MailServerDown]))
+def mail_limit(organization: int, person: int, resource: str, used: int, limit: int) -> None:
+    near = NearLimit(resource, used, limit)
+    mail_limit_warning(organization_id=organization, person_id=person, near=near)

@@ -12,6 +12,7 @@ from orgs.views import (
     proof,
     settings,
     start,
+    usage,
     well_known,
 )
 
@@ -51,6 +52,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/api-keys/<pk>/rotate", api_keys.rotate_api_key, name="rotate_api_key"),
     path("o/<slug>/settings/api-keys/<pk>/end-overlap", api_keys.end_key_overlap, name="end_key_overlap"),
     path("o/<slug>/settings/api-keys/<pk>/revoke", api_keys.revoke_api_key, name="revoke_api_key"),
+    path("o/<slug>/settings/usage/", usage.usage, name="usage"),
+    path("o/<slug>/settings/usage/usage.csv", usage.download, name="usage_download"),
     path("o/<slug>/settings/audit/", audit_log.audit_log, name="audit_log"),
     path("o/<slug>/settings/audit/refusals", audit_log.refusals, name="refusals"),
     path("o/<slug>/settings/audit/export", audit_log.export_audit_log, name="export_audit_log"),

@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from catalog.models import Check, DiscoveredPipeline, Pipeline, PipelineVersion, Run
+from catalog.models import Check, Connection, DiscoveredPipeline, Pipeline, PipelineVersion, Run
 from catalog.models.pipeline import HEALTH_ORDER
 from catalog.views.pipeline_filters import NEEDS_ATTENTION
 from catalog.views.pipeline_rows import rows_of
 from orgs.permissions import Role, requires
 from orgs.plans import limit_of
+from orgs.quantities import amount, level_state
 from orgs.requests import OrganizationRequest
 
 SHOWN = 8
@@ -68,5 +69,16 @@ def last_day() -> dict[str, Any]:
 
 
 def usage(request: OrganizationRequest, pipeline_count: int) -> list[dict[str, Any]]:
-    limit = limit_of(request.organization, "pipelines")
-    return [{"label": "Pipelines", "used": pipeline_count, "limit": limit}]
+    """What counts against the plan: storage as it was measured last."""
+    organization = request.organization
+    used = {
+        "pipelines": pipeline_count,
+        "connections": Connection.objects.count(),
+        "storage_bytes": organization.usage_levels.get("storage_bytes", 0),
+    }
+    rows = []
+    for resource, label in (("pipelines", "Pipelines"), ("connections", "Connections"), ("storage_bytes", "Storage")):
+        limit, count = limit_of(organization, resource), used[resource]
+        words = amount(resource, count) + (f" of {amount(resource, limit)}" if limit is not None else "")
+        rows.append({"label": label, "used": count, "limit": limit, "words": words, "state": level_state(count, limit)})
+    return rows

@@ -40,7 +40,9 @@ class OrganizationSerializer(serializers.Serializer[Any]):
     )
     plan = PlanSerializer()
     limits = serializers.DictField(child=serializers.IntegerField(allow_null=True), help_text="null is unlimited")
-    usage = serializers.DictField(child=serializers.IntegerField(), help_text="what is there now")
+    usage = serializers.DictField(
+        child=serializers.IntegerField(), help_text="what is there now; storage as it was measured last"
+    )
     features = serializers.DictField(child=serializers.BooleanField())
     settings = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
@@ -100,7 +102,7 @@ def organization_as_dict(organization: Organization) -> dict[str, Any]:
             "support": plan.support,
         },
         "limits": {resource: plans.limit_of(organization, resource) for resource in plans.LIMITS},
-        "usage": plans.used_now(),
+        "usage": {**plans.used_now(), "storage_bytes": organization.usage_levels.get("storage_bytes", 0)},
         "features": {feature: feature in plan.features for feature in plans.FEATURES},
         "settings": {name: organization.setting(name) for name in SETTINGS},
         "created_at": organization.created_at,

@@ -19,7 +19,7 @@ class UsageCount(models.Model):
     """What was done in an hour, by API key; old hours become days, and old days months.
 
     Every use is in one row only, so a sum over any periods is right. `api_key_id` is no foreign key:
-    `NO_KEY` stands for the worker.
+    `NO_KEY` stands for the worker. `report_requests` are those of `api_requests` that draw on the budget of events.
     """
 
     pk = models.CompositePrimaryKey("organization_id", "starts_at", "period", "api_key_id")
@@ -28,6 +28,7 @@ class UsageCount(models.Model):
     period = models.CharField(max_length=5, choices=UsagePeriod)
     api_key_id = models.UUIDField()
     api_requests = models.BigIntegerField(default=0)
+    report_requests = models.BigIntegerField(default=0)
     runs_recorded = models.BigIntegerField(default=0)
     events_ingested = models.BigIntegerField(default=0)
     check_results = models.BigIntegerField(default=0)

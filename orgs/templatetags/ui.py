@@ -24,6 +24,8 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString, mark_safe
 
+from orgs import quantities
+
 register = template.Library()
 
 DASH = "\N{EN DASH}"  # stands for a value that is not there
@@ -154,6 +156,9 @@ def compact(value: float | None) -> str:
             scaled = value / size
             return f"{scaled:.1f}".removesuffix(".0") + unit if abs(scaled) < 99.95 else f"{scaled:.0f}{unit}"
     return f"{value:g}"
+
+
+register.filter("size", quantities.size)
 
 
 @register.simple_tag

@@ -18,7 +18,7 @@ def test_it_says_what_the_organization_is_may_have_and_has(free_api, two_pipelin
     assert body["plan"] == {"name": "free", "label": "Free", "price_per_month": 0, "support": "community"}
     assert body["limits"]["pipelines"] == 3
     assert body["limits"]["requests_per_minute"] == 100
-    assert body["usage"] == {"pipelines": 2, "connections": 0}
+    assert body["usage"] == {"pipelines": 2, "connections": 0, "storage_bytes": 0}
     assert body["features"] == {"branding": False, "sub_organizations": False, "dedicated_database": False}
     assert body["settings"] == {
         "ingest_admission": "all",

@@ -146,7 +146,7 @@ def test_what_the_database_does_not_take_is_written_later(acme, api, monkeypatch
 def test_an_organization_that_is_gone_does_not_hold_up_the_others(acme, api):
     api.get(ME)
     with counts._lock:
-        counts._counts[999_999_999, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), UUID(int=1)] = [1, 0, 0, 0]
+        counts._counts[999_999_999, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), UUID(int=1)] = [1, 0, 0, 0, 0]
     assert counted(acme) == {"api_requests": 1}
     assert not counts._counts
 

@@ -174,6 +174,8 @@ ROUTES = [
     Route("POST /o/{slug}/settings/api-keys/{pk}/rotate", ADMINISTER, pk=api_key, body={"overlap_seconds": "0"}),
     Route("POST /o/{slug}/settings/api-keys/{pk}/end-overlap", ADMINISTER, pk=rotating_key),
     Route("POST /o/{slug}/settings/api-keys/{pk}/revoke", ADMINISTER, pk=named_key, body={"confirmation": "ci"}),
+    Route("GET /o/{slug}/settings/usage/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/usage/usage.csv", READ_ORGANIZATION),
     Route("GET /o/{slug}/settings/audit/", READ_ORGANIZATION),
     Route("GET /o/{slug}/settings/audit/refusals", READ_ORGANIZATION),
     Route("POST /o/{slug}/settings/audit/export", READ_ORGANIZATION),

@@ -12,6 +12,7 @@ from catalog.demo.history import MOST_RUNS
 from catalog.demo.load import load_stories
 from catalog.demo.seeding import seed_archived, seed_pipelines
 from catalog.demo.stories import ACME, GLOBEX
+from catalog.demo.usage import seed_usage
 from orgs.models import Membership, Organization, User
 from orgs.tenancy import JOB, tenant_scope
 
@@ -42,6 +43,9 @@ class Command(BaseCommand):
         for start in range(0, len(further), PORTION):
             with tenant_scope(acme, timeouts=JOB):
                 seed_pipelines(further[start : start + PORTION], most_runs=each)
+        for organization in (acme, globex):
+            with tenant_scope(organization, timeouts=JOB):
+                seed_usage()
         if options["verbosity"]:
             self.stdout.write(f"Log in as alice@{acme.slug}.example, {password or 'with the password you have'}")
 

@@ -26,6 +26,7 @@ from orgs.tenancy import current_organization
 
 Metric = Literal["api_requests", "runs_recorded", "events_ingested", "check_results"]
 COUNTED = ("api_requests", "runs_recorded", "events_ingested", "check_results")
+COLUMNS = (*COUNTED, "report_requests")
 
 _Key = tuple[int, datetime.datetime, UUID]
 
@@ -39,14 +40,14 @@ logger = logging.getLogger(__name__)
 # Whoever uses something is measured within the hour.
 WRITE = f"""
     WITH written AS (
-        INSERT INTO orgs_usagecount AS u (organization_id, starts_at, api_key_id, {", ".join(COUNTED)}, period)
+        INSERT INTO orgs_usagecount AS u (organization_id, starts_at, api_key_id, {", ".join(COLUMNS)}, period)
         SELECT new.*, '{UsagePeriod.HOUR.value}'
-        FROM unnest(%s::bigint[], %s::timestamptz[], %s::uuid[]{", %s::bigint[]" * len(COUNTED)})
-            AS new (organization_id, starts_at, api_key_id, {", ".join(COUNTED)})
+        FROM unnest(%s::bigint[], %s::timestamptz[], %s::uuid[]{", %s::bigint[]" * len(COLUMNS)})
+            AS new (organization_id, starts_at, api_key_id, {", ".join(COLUMNS)})
         WHERE EXISTS (SELECT FROM orgs_organization o WHERE o.id = new.organization_id)
         ORDER BY 1, 2, 3
         ON CONFLICT (organization_id, starts_at, period, api_key_id)
-        DO UPDATE SET {", ".join(f"{name} = u.{name} + excluded.{name}" for name in COUNTED)}
+        DO UPDATE SET {", ".join(f"{name} = u.{name} + excluded.{name}" for name in COLUMNS)}
         RETURNING organization_id
     )
     INSERT INTO orgs_due (organization_id, kind, due_at)
@@ -62,9 +63,10 @@ def count(metric: Metric, amount: int) -> None:
         transaction.on_commit(add)
 
 
-def count_request(organization: Organization, api_key: ApiKey | None) -> None:
-    """Counts a request that was answered."""
-    _add(organization.pk, api_key.pk if api_key else NO_KEY, "api_requests", 1)
+def count_request(organization: Organization, api_key: ApiKey | None, *, is_report: bool) -> None:
+    """Counts a request that was answered; a report draws on the budget of events."""
+    for metric in ("api_requests", "report_requests") if is_report else ("api_requests",):
+        _add(organization.pk, api_key.pk if api_key else NO_KEY, metric, 1)
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ def flush_counts() -> None:
         except Error:
             logger.exception("usage was not written and is tried again")
             for key, amounts in counts.items():
-                for metric, amount in zip(COUNTED, amounts, strict=True):
+                for metric, amount in zip(COLUMNS, amounts, strict=True):
                     _add(key[0], key[2], metric, amount, starts_at=key[1])
 
 
@@ -99,8 +101,8 @@ def _add(
 ) -> None:
     starts_at = starts_at or timezone.now().replace(minute=0, second=0, microsecond=0)
     with _lock:
-        amounts = _counts.setdefault((organization_id, starts_at, api_key_id), [0] * len(COUNTED))
-        amounts[COUNTED.index(metric)] += amount
+        amounts = _counts.setdefault((organization_id, starts_at, api_key_id), [0] * len(COLUMNS))
+        amounts[COLUMNS.index(metric)] += amount
 
 
 def _write(counts: dict[_Key, list[int]]) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orgs.models.usage import UsagePeriod
-from orgs.services.usage.counts import COUNTED
+from orgs.services.usage.counts import COLUMNS
 
 HOURS_KEPT = datetime.timedelta(days=14)
 DAYS_KEPT = datetime.timedelta(days=100)
@@ -27,12 +27,12 @@ ROLL_UP = f"""
             ORDER BY starts_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
         RETURNING *
     ), added AS (
-        INSERT INTO orgs_usagecount AS u (organization_id, starts_at, period, api_key_id, {", ".join(COUNTED)})
+        INSERT INTO orgs_usagecount AS u (organization_id, starts_at, period, api_key_id, {", ".join(COLUMNS)})
         SELECT organization_id, date_trunc(%(coarser)s, starts_at, 'UTC'), %(coarser)s, api_key_id,
-               {", ".join(f"sum({name})::bigint" for name in COUNTED)}
+               {", ".join(f"sum({name})::bigint" for name in COLUMNS)}
         FROM old GROUP BY 1, 2, 3, 4
         ON CONFLICT (organization_id, starts_at, period, api_key_id)
-        DO UPDATE SET {", ".join(f"{name} = u.{name} + excluded.{name}" for name in COUNTED)}
+        DO UPDATE SET {", ".join(f"{name} = u.{name} + excluded.{name}" for name in COLUMNS)}
     )
     SELECT count(*) FROM old
 """  # noqa: S608  (names of ours)

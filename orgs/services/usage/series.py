@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Max, Sum
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
@@ -123,3 +123,30 @@ def _levels_in(frame: Frame) -> dict[datetime.datetime, dict[str, int | None]]:
             rows.pop(0)
         levels[at] = known if at <= timezone.now() else dict.fromkeys(LEVELS)
     return levels
+
+
+def levels_since(day: datetime.date) -> list[UsageLevel]:
+    """By day, oldest first."""
+    levels = UsageLevel.objects.filter(organization_id=current_organization().pk, day__gte=day)
+    return list(levels.order_by("day"))
+
+
+@dataclass(frozen=True, slots=True)
+class Busiest:
+    """Averages a minute of the busiest hour of each: requests that draw on the limit of requests, and what was
+    reported, which draws on that of events."""
+
+    requests_per_minute: float
+    events_per_minute: float
+
+
+def busiest_hours(*, since: datetime.datetime) -> Busiest:
+    rows = UsageCount.objects.filter(
+        organization_id=current_organization().pk, period=UsagePeriod.HOUR, starts_at__gte=since
+    )
+    hours = rows.values("starts_at").annotate(
+        requests=Sum("api_requests") - Sum("report_requests"),
+        reports=Sum("events_ingested") + Sum("runs_recorded") + Sum("check_results"),
+    )
+    most = hours.aggregate(most_requests=Max("requests"), most_reports=Max("reports"))
+    return Busiest((most["most_requests"] or 0) / 60, (most["most_reports"] or 0) / 60)
