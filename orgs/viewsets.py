@@ -66,8 +66,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         if response.status_code < 500:
             self._note_use()
             if self._authenticated and response.status_code != 429:
-                is_report = self.rights.get(self.action or "") is Right.INGEST
-                count_request(self.organization, self._authenticated.api_key, is_report=is_report)
+                api_key, is_report = self._authenticated.api_key, self.action in self.ingest_actions
+                count_request(self.organization, api_key, is_report=is_report)
         return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -25,7 +25,7 @@ def addresses(shop):
         f"{one}checks/", f"{one}versions/", f"{one}versions/2/diff/3/", f"{one}spec/", f"{one}settings/",
         f"pipelines/{empty.pk}/", "runs/", f"runs/{pipeline.last_run_id}/", "datasets/", f"datasets/{dataset.pk}/",
         f"lineage/?pipeline={pipeline.pk}", f"lineage/?dataset={dataset.pk}&view=table", "lineage/?start=zzz",
-        "checks/", "connections/", "search/?q=orders",
+        "checks/", "connections/", "search/?q=orders", "settings/usage/",
     ]  # fmt: skip
     return [root + place for place in places]
 
