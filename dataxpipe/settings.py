@@ -158,6 +158,8 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # type: ignore[dict-item]
+            # Values travel beside the statement, so that it can be prepared (dataxpipe.postgres.prepared).
+            "server_side_binding": True,
             "pool": {
                 "min_size": env.int("DATAXPIPE_PG_POOL_MIN", default=2),
                 "max_size": env.int("DATAXPIPE_PG_POOL_MAX", default=8),

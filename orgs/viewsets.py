@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from dataxpipe.pagination import Page, paginate
 from dataxpipe.parsing import Negotiation, StrictJsonParser
+from dataxpipe.postgres.prepared import prepared_statements
 from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
 from dataxpipe.rendering import problem_of_database
 from orgs.actors import Actor, client_address
@@ -73,6 +74,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self.action is None:
             raise MethodNotAllowed(f"{request.method} is not offered here.")
+        if self.action in self.ingest_actions:
+            self._scope.enter_context(prepared_statements())
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
         self._require_standing()

@@ -14,6 +14,8 @@ from dataxpipe.postgres.embedded import ServerAddress, ensure_server
 from dataxpipe.postgres.roles import ensure_roles, schema_of
 
 OWNER, APPLICATION = "dataxpipe_owner", "dataxpipe_app"
+# Options that Django reads; the server knows nothing of them.
+OF_DJANGO = {"pool", "server_side_binding"}
 
 
 @functools.cache
@@ -44,7 +46,7 @@ def without_privileges(database: dict[str, Any]) -> dict[str, Any]:
         "user": database["USER"],
         "password": database["PASSWORD"],
         "dbname": database["NAME"],
-        **{name: value for name, value in database["OPTIONS"].items() if name != "pool"},
+        **{name: value for name, value in database["OPTIONS"].items() if name not in OF_DJANGO},
     }
     admin = {name: value for name, value in admin.items() if value}
     with psycopg.connect(**admin) as connection:

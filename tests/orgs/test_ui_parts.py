@@ -15,6 +15,7 @@ from django.test import RequestFactory
 
 from dataxpipe.errors import problem_page
 from dataxpipe.problems import NotFound, PlanLimitReached, ServiceUnavailable
+from orgs.models import Organization
 from orgs.templatetags import ui
 
 NOW = datetime(2026, 11, 20, 8, 12, 4, tzinfo=UTC)
@@ -236,8 +237,9 @@ def test_an_error_page_asks_the_database_nothing() -> None:
         assert "<h1>" in response.content.decode()
 
 
-def test_a_refusal_for_want_of_room_leads_to_the_plans() -> None:
+def test_a_refusal_for_want_of_room_leads_to_the_plans(acme: Organization) -> None:
     request = RequestFactory().get("/")
+    request.organization = acme
     problem = PlanLimitReached("The Free plan allows 3 pipelines.", upgrade_url="/o/acme/settings/billing/")
     page = problem_page(request, problem).content.decode()
     assert "The Free plan allows 3 pipelines." in page
