@@ -52,11 +52,6 @@ class BillingViewSet(TenantViewSet):
     serializer_class = BillingSerializer
     rights: ClassVar[dict[str, Right]] = {"checkout": Right.OWN, "portal": Right.OWN, "subscription": Right.OWN}
 
-    def perform_authentication(self, request: Request) -> None:
-        super().perform_authentication(request)
-        if self.organization.parent_id is not None:
-            _ = self.organization.parent  # inside the scope the parent's row cannot be seen
-
     @extend_schema(operation_id="billing_checkout", request=CheckoutRequest, responses=RedirectSerializer)
     @action(detail=False, methods=["post"])
     @idempotent

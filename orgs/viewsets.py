@@ -80,6 +80,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         self._refuse_unknown_parameters(request)
         self._require_standing()
         if self.has_scope and self.action not in self.unscoped_actions:
+            _ = self.organization.parent  # read while the scope does not hide it; only sub-organizations have one
             self._scope.enter_context(tenant_scope(self.organization))
 
     def perform_authentication(self, request: Request) -> None:

@@ -2,7 +2,8 @@ import pytest
 
 from orgs import plans
 from orgs.models import Organization
-from tests.factories import MembershipFactory
+from tests.conftest import api_of
+from tests.factories import MembershipFactory, OrganizationFactory
 
 ME = "/api/v1/organizations/me"
 
@@ -102,3 +103,9 @@ def test_a_list_of_50_members_takes_as_many_queries_as_one_of_1(api, acme, alice
     MembershipFactory.create_batch(49, organization=acme, role="viewer")
     with django_assert_num_queries(7):
         assert len(api.get("/api/v1/members/").json()["results"]) == 50
+
+
+def test_a_sub_organization_names_its_parent(acme):
+    child = OrganizationFactory(slug="acme-unit", parent=acme)
+    answer = api_of(child).get("/api/v1/organizations/me")
+    assert (answer.status_code, answer.json()["parent"]) == (200, "acme")
