@@ -20,6 +20,7 @@ from orgs.api.audit_events import AuditEventViewSet
 from orgs.api.invitations import InvitationViewSet
 from orgs.api.members import MemberViewSet
 from orgs.api.organizations import OrganizationViewSet
+from orgs.api.trusted_publishers import TokenView, TrustedPublisherViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
@@ -30,6 +31,7 @@ router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("members", MemberViewSet, basename="member")
 router.register("organizations", OrganizationViewSet, basename="organization")
 router.register("pipelines/discovered", DiscoveredPipelineViewSet, basename="discovered_pipeline")
+router.register("trusted-publishers", TrustedPublisherViewSet, basename="trusted_publisher")
 router.register("pipelines", PipelineViewSet, basename="pipeline")
 router.register("pipelines/(?P<pipeline>[^/]+)/versions", VersionViewSet, basename="version")
 router.register("pipelines/(?P<pipeline>[^/]+)/steps", StepViewSet, basename="step")
@@ -45,6 +47,7 @@ router.register("lineage", OpenLineageViewSet, basename="openlineage")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
+    re_path(r"^tokens/?$", TokenView.as_view(), name="tokens"),
     re_path(r"^schemas/pipeline\.json/?$", PipelineSchemaView.as_view(), name="pipeline-schema"),
     re_path(
         r"^schemas/connections/(?P<connection_type>[^/]+)\.json/?$",

@@ -89,6 +89,8 @@ BASE_URL = env.str("DATAXPIPE_BASE_URL", default=f"http://localhost:{env.str('PO
 # Addresses and networks of reverse proxies, whose X-Forwarded-For is believed.
 TRUSTED_PROXIES = [ipaddress.ip_network(network) for network in env.list("DATAXPIPE_TRUSTED_PROXIES", default=[])]
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Networks that JWKS addresses and the like may lie in although they are private.
+OUTBOUND_ALLOWED = [ipaddress.ip_network(network) for network in env.list("DATAXPIPE_OUTBOUND_ALLOWED", default=[])]
 LEGACY_KEYS = allowed_legacy_keys()
 APPEND_SLASH = False  # the last URL pattern does it, for pages
 ROOT_URLCONF = "dataxpipe.urls"

@@ -13,15 +13,15 @@ from orgs.permissions import Right, Role, role_may
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from orgs.models import ApiKey, PlatformKey, User
+    from orgs.models import ApiKey, PlatformKey, TrustedPublisher, User
 
 OPERATORS = frozenset({"platform", "staff"})
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Kind is `person`, `api_key`, `platform` (a platform key), `staff` or `system`; what is known of the request is
-    for the audit."""
+    """Kind is `person`, `api_key`, `publisher` (a CI run), `platform` (a platform key), `staff` or `system`; what is
+    known of the request is for the audit."""
 
     kind: str
     id: str
@@ -66,6 +66,10 @@ class Actor:
     def signed_in_as(self, user: User) -> Actor:
         """Somebody who proved by a mailed link to be this person."""
         return replace(self, id=str(user.pk), label=user.label)
+
+    def as_publisher(self, publisher: TrustedPublisher) -> Actor:
+        """A CI run that proved by its platform's token to be one the organization trusts."""
+        return replace(self, kind="publisher", id=str(publisher.pk), label=publisher.name)
 
     @classmethod
     def of_person(cls, user: User, role: Role | None, request: HttpRequest) -> Actor:

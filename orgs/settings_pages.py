@@ -21,6 +21,7 @@ SETTINGS_PAGES = [
     SettingsPage("members", "Members"),
     SettingsPage("api_keys", "API keys"),
     SettingsPage("usage", "Usage"),
+    SettingsPage("trusted_publishers", "Publishers"),
     SettingsPage("access_review", "Access review"),
     SettingsPage("audit_log", "Audit log"),
     SettingsPage("danger_zone", "Danger zone", Role.OWNER),

@@ -19,6 +19,7 @@ from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 from orgs.services.purge import purge_deleted_organizations
+from orgs.services.trusted_publishers import forget_exchanged
 from orgs.services.usage.counts import flush_counts
 from orgs.services.usage.rollup import tidy_usage
 from orgs.services.usage.warnings import LIMIT_TASK, NearLimit, mail_limit_warning
@@ -79,6 +80,12 @@ def forget_old_refusals(timestamp: int) -> None:
 def purge_organizations(timestamp: int) -> None:
     """Those whose days of undo are over, a few minutes at a time."""
     purge_deleted_organizations()
+
+
+@app.periodic(cron="31 3 * * *")
+@app.task(name="forget_exchanged", queueing_lock="forget_exchanged")
+def forget_exchanged_tokens(timestamp: int) -> None:
+    forget_exchanged()
 
 
 @app.periodic(cron="33 3 * * *")

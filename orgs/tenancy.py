@@ -35,6 +35,7 @@ CONTROL_TABLES = {
     "billing_checkoutsession": "the worker looks for payments whose webhook never came, in all organizations",
     "orgs_usagecount": "counted outside scopes, many organizations in one statement",
     "orgs_usagelevel": "levels of every organization are thinned out in one statement",
+    "orgs_trustedpublisher": "a CI platform's token is looked at before anything else is known of its sender",
     "orgs_due": "the worker must find work without visiting every tenant",
 }
 

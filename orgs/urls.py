@@ -12,6 +12,7 @@ from orgs.views import (
     proof,
     settings,
     start,
+    trusted_publishers,
     usage,
     well_known,
 )
@@ -54,6 +55,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug>/settings/api-keys/<pk>/revoke", api_keys.revoke_api_key, name="revoke_api_key"),
     path("o/<slug>/settings/usage/", usage.usage, name="usage"),
     path("o/<slug>/settings/usage/usage.csv", usage.download, name="usage_download"),
+    path("o/<slug>/settings/publishers/", trusted_publishers.trusted_publishers, name="trusted_publishers"),
+    path(
+        "o/<slug>/settings/publishers/<pk>/change",
+        trusted_publishers.change_trusted_publisher,
+        name="change_trusted_publisher",
+    ),
+    path(
+        "o/<slug>/settings/publishers/<pk>/delete",
+        trusted_publishers.delete_trusted_publisher,
+        name="delete_trusted_publisher",
+    ),
     path("o/<slug>/settings/audit/", audit_log.audit_log, name="audit_log"),
     path("o/<slug>/settings/audit/refusals", audit_log.refusals, name="refusals"),
     path("o/<slug>/settings/audit/export", audit_log.export_audit_log, name="export_audit_log"),

@@ -10,6 +10,7 @@ from orgs.models.platform import PlatformEvent, PlatformKey
 from orgs.models.rate_counter import RateCounter
 from orgs.models.refusal import Refusal
 from orgs.models.session import Session
+from orgs.models.trusted_publisher import TrustedPublisher, UsedToken
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
 
@@ -36,8 +37,10 @@ __all__ = [
     "RateCounter",
     "Refusal",
     "Session",
+    "TrustedPublisher",
     "UsageCount",
     "UsageLevel",
     "UsagePeriod",
+    "UsedToken",
     "User",
 ]

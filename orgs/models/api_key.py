@@ -64,6 +64,10 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # The publisher whose token was exchanged for this key of minutes.
+    publisher = models.ForeignKey(
+        "orgs.TrustedPublisher", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     # How many days before its end the last warning was mailed.
     warned_days = models.PositiveSmallIntegerField(null=True, blank=True)
     successor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="predecessors")

@@ -18,7 +18,7 @@ from dataxpipe.problems import Conflict, FieldError, Forbidden, ValidationFailed
 from orgs import audit, keys
 from orgs.actors import Actor
 from orgs.audit import Action
-from orgs.models import ApiKey, AuditEvent, User
+from orgs.models import ApiKey, AuditEvent, TrustedPublisher, User
 from orgs.permissions import SCOPES
 from orgs.services.key_warnings import mark_warnings
 from orgs.tenancy import current_organization, tenant_scope
@@ -40,6 +40,12 @@ class KeyAlreadyRotated(Conflict):
     slug = "key-already-rotated"
     title = "The key has a successor already"
     about = "A key is rotated once: rotate its successor, or end the overlap."
+
+
+class KeyNotRotatable(Conflict):
+    slug = "key-not-rotatable"
+    title = "The key is not rotated"
+    about = "A key that was exchanged for a CI platform's token lives for minutes and gets no successor."
 
 
 class KeyNotRotating(Conflict):
@@ -77,8 +83,8 @@ def create_api_key(*, name: str, limits: Limits, actor: Actor, created_by: User 
     """Raises `ValidationFailed`, and `KeyTooWide` when a key asks for more than it has itself."""
     limits = within_maximum_age(limits)
     _require_sound(limits)
-    _require_not_wider(limits, actor)
-    issued = _issue(name, limits, actor, created_by)
+    require_not_wider(limits, actor)
+    issued = issue_key(name=name, limits=limits, actor=actor, created_by=created_by)
     audit.record(Action.API_KEY_CREATED, actor, target=issued.api_key, after=_remembered(issued.api_key))
     return issued
 
@@ -93,7 +99,7 @@ def rotate_api_key(
     """A successor with the same name and limits; the old key works on for the overlap, 0 to 30 days.
 
     A key that had an end gets a successor with the same span of life, within the organization's maximum.
-    Raises `KeyHasEnded`, `KeyAlreadyRotated`, `KeyTooWide`, `ValidationFailed`.
+    Raises `KeyNotRotatable`, `KeyHasEnded`, `KeyAlreadyRotated`, `KeyTooWide`, `ValidationFailed`.
     """
     if not datetime.timedelta() <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(
@@ -101,14 +107,16 @@ def rotate_api_key(
             errors=[FieldError("invalid", "0 to 2592000 seconds.", pointer="/overlap_seconds")],
         )
     api_key = _locked(api_key)
+    if api_key.created_by_kind == "publisher":
+        raise KeyNotRotatable("The key of a CI run is exchanged anew, with a new token of the CI platform.")
     if not api_key.is_usable:
         raise KeyHasEnded(f"{api_key} no longer works. Make a new key.")
     if api_key.successor_id is not None:
         raise KeyAlreadyRotated(f"{api_key} was rotated before. Rotate its successor.")
     now = timezone.now()
     limits = _limits_of_successor(api_key, now)
-    _require_not_wider(limits, actor)
-    issued = _issue(api_key.name, limits, actor, created_by)
+    require_not_wider(limits, actor)
+    issued = issue_key(name=api_key.name, limits=limits, actor=actor, created_by=created_by)
     ends_at = now + overlap
     api_key.successor = issued.api_key
     api_key.expires_at = min(api_key.expires_at, ends_at) if api_key.expires_at else ends_at
@@ -161,7 +169,15 @@ def _is_reuse_known(api_key: ApiKey) -> bool:
     return is_known
 
 
-def _issue(name: str, limits: Limits, actor: Actor, created_by: User | None) -> IssuedKey:
+def issue_key(
+    *,
+    name: str,
+    limits: Limits,
+    actor: Actor,
+    created_by: User | None = None,
+    publisher: TrustedPublisher | None = None,
+) -> IssuedKey:
+    """The row and the text of a key, for services that have decided that it may be made and remember it."""
     new = keys.generate()
     api_key = ApiKey.objects.create(
         organization=current_organization(),
@@ -177,6 +193,7 @@ def _issue(name: str, limits: Limits, actor: Actor, created_by: User | None) -> 
         created_by=created_by,
         created_by_label=actor.label,
         created_by_kind=actor.kind,
+        publisher=publisher,
     )
     mark_warnings(api_key)
     return IssuedKey(api_key, new.text)
@@ -243,7 +260,7 @@ def _require_sound(limits: Limits) -> None:
         raise ValidationFailed("The key cannot be made like this.", errors=errors)
 
 
-def _require_not_wider(limits: Limits, actor: Actor) -> None:
+def require_not_wider(limits: Limits, actor: Actor) -> None:
     own = actor.api_key
     if actor.kind == "system" or (actor.kind == "person" and own is None):
         return

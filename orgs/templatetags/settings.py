@@ -4,13 +4,17 @@ import json
 from typing import Any
 
 from django import template
+from django.conf import settings
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from orgs.permissions import Role
 from orgs.plans import LABELS, overrides_of
 from orgs.services.history import WHAT, shortenings
 from orgs.services.key_flags import count_flagged
 from orgs.settings_pages import SETTINGS_PAGES
+from orgs.templatetags.ui import code_box
 
 register = template.Library()
 
@@ -52,6 +56,13 @@ def limit_overrides(context: template.Context) -> dict[str, Any]:
 def shorter_histories() -> dict[str, Any]:
     """What became shorter and is deleted later; nothing where nothing did."""
     return {"rows": [{"what": WHAT[row.resource], "history": row} for row in shortenings()]}
+
+
+@register.simple_tag(takes_context=True)
+def publisher_workflow(context: template.Context) -> SafeString:
+    """A workflow's steps with this organization's own values, to copy."""
+    values = {"base_url": settings.BASE_URL, "slug": context["organization"].slug}
+    return code_box(render_to_string("orgs/publisher_workflow.txt", values).strip())
 
 
 @register.filter

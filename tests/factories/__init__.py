@@ -20,7 +20,17 @@ from catalog.models import (
     identity_of,
 )
 from orgs import keys
-from orgs.models import NO_KEY, ApiKey, Invitation, Membership, Organization, UsageCount, UsageLevel, User
+from orgs.models import (
+    NO_KEY,
+    ApiKey,
+    Invitation,
+    Membership,
+    Organization,
+    TrustedPublisher,
+    UsageCount,
+    UsageLevel,
+    User,
+)
 from orgs.permissions import SCOPES
 from orgs.services.invitations import VALID_FOR, digest_of
 from orgs.tenancy import tenant_scope
@@ -76,6 +86,19 @@ class ApiKeyFactory(factory.django.DjangoModelFactory[ApiKey]):
         api_key = super()._create(model_class, *args, **{**fields, **kwargs})
         api_key.text = new.text  # type: ignore[attr-defined]
         return api_key
+
+
+class TrustedPublisherFactory(factory.django.DjangoModelFactory[TrustedPublisher]):
+    class Meta:
+        model = TrustedPublisher
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"publisher-{n}")
+    issuer = "https://token.actions.githubusercontent.com"
+    audience = "https://catalog.example.com"
+    subject_pattern = factory.Sequence(lambda n: f"repo:acme/data-{n}:ref:refs/heads/main")
+    scopes = ["plan:read"]
+    created_by_label = "alice"
 
 
 class InvitationFactory(factory.django.DjangoModelFactory[Invitation]):

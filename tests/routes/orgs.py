@@ -7,7 +7,7 @@ from orgs.services.email_change import email_change_token
 from orgs.services.email_confirmation import token_for
 from orgs.services.invitations import digest_of
 from orgs.services.passwords import reset_token
-from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
+from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, TrustedPublisherFactory, UserFactory
 from tests.factories.rows import AuditEventFactory
 from tests.routes import (
     ADMINISTER,
@@ -94,7 +94,31 @@ confirming = {"prepare": somebody, "token": ConfirmationToken()}
 new_organization = {"organization_name": "New", "slug": "brand-new"}
 SIGN_UP = {"email": "new@example.com", "password": "a long pass phrase", **new_organization}
 
+publisher = Id(
+    lambda organization: TrustedPublisherFactory(organization=organization, scopes=["organization:admin"]).pk
+)
+TRUST = {
+    "name": "github",
+    "issuer": "https://token.actions.githubusercontent.com",
+    "audience": "https://catalog.example.com",
+    "subject_pattern": "repo:acme/*:environment:production",
+    "scopes": ["organization:admin"],
+}
+
 ROUTES = [
+    Route("GET /api/v1/trusted-publishers/", READ_ORGANIZATION),
+    Route("POST /api/v1/trusted-publishers/", ADMINISTER, body=TRUST),
+    Route("GET /api/v1/trusted-publishers/{pk}", READ_ORGANIZATION, pk=publisher),
+    Route("PATCH /api/v1/trusted-publishers/{pk}", ADMINISTER, pk=publisher, body={"name": "gitlab"}),
+    Route("DELETE /api/v1/trusted-publishers/{pk}", ADMINISTER, pk=publisher),
+    # What it takes to be answered well: tests/orgs/test_exchange_token.py.
+    Route("POST /api/v1/tokens", ANYBODY, body={"organization": slug, "subject_token": "made-up"}, answers=401),
+    Route("GET /o/{slug}/settings/publishers/", READ_ORGANIZATION),
+    Route("GET /o/{slug}/settings/publishers/", ADMINISTER, query={"change": publisher}),
+    Route("GET /o/{slug}/settings/publishers/", ADMINISTER, query={"delete": publisher}),
+    Route("POST /o/{slug}/settings/publishers/", ADMINISTER, body=TRUST),
+    Route("POST /o/{slug}/settings/publishers/{pk}/change", ADMINISTER, pk=publisher, body=TRUST),
+    Route("POST /o/{slug}/settings/publishers/{pk}/delete", ADMINISTER, pk=publisher),
     Route("GET /api/v1/organizations/me", READ_CATALOG),
     Route("PATCH /api/v1/organizations/me", ADMINISTER, body={"name": "Acme Data"}),
     Route("GET /api/v1/organizations/me/limits", PLAN),
