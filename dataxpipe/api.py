@@ -20,6 +20,7 @@ from orgs.api.audit_events import AuditEventViewSet
 from orgs.api.invitations import InvitationViewSet
 from orgs.api.members import MemberViewSet
 from orgs.api.organizations import OrganizationViewSet
+from orgs.api.platform import OperatedOrganizationViewSet
 from orgs.api.trusted_publishers import TokenView, TrustedPublisherViewSet
 
 router = SimpleRouter()
@@ -30,6 +31,7 @@ router.register("billing", BillingViewSet, basename="billing")
 router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("members", MemberViewSet, basename="member")
 router.register("organizations", OrganizationViewSet, basename="organization")
+router.register("organizations", OperatedOrganizationViewSet, basename="operated_organization")
 router.register("pipelines/discovered", DiscoveredPipelineViewSet, basename="discovered_pipeline")
 router.register("trusted-publishers", TrustedPublisherViewSet, basename="trusted_publisher")
 router.register("pipelines", PipelineViewSet, basename="pipeline")

@@ -74,7 +74,8 @@ class TenantSchema(AutoSchema):
         method = getattr(self.view, self.view.action, None)
         said = (getattr(method, "__doc__", None) or "").strip()
         scope = self.view.rights[self.view.action].value
-        return f"{said}\n\nNeeds the scope `{scope}`.".strip()
+        needed = "a platform key" if scope == "platform" else f"the scope `{scope}`"
+        return f"{said}\n\nNeeds {needed}.".strip()
 
     def get_override_parameters(self) -> list[Any]:
         declared: list[Any] = list(super().get_override_parameters())
@@ -107,6 +108,13 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
             {"type": "http", "scheme": "bearer", "description": "The same key, as OpenLineage clients send it."},
         ]
+
+
+class OperatorScheme(ApiKeyScheme):  # type: ignore[no-untyped-call]
+    """A platform key, or an organization's: the same two headers."""
+
+    target_class = "orgs.operators.OperatorAuthentication"
+    name = ["platformKey", "platformBearer"]
 
 
 def describe_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

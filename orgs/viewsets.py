@@ -66,7 +66,7 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
             response = self._refused_at_commit(error)
         if response.status_code < 500:
             self._note_use()
-            if self._authenticated and response.status_code != 429:
+            if self._authenticated and not self._authenticated.is_operator and response.status_code != 429:
                 api_key, is_report = self._authenticated.api_key, self.action in self.ingest_actions
                 count_request(self.organization, api_key, is_report=is_report)
         return response

@@ -12,8 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from orgs import plans
+from orgs.actors import Actor
 from orgs.models import ApiKey, Organization, User
 from orgs.services import key_uses, refusals
+from orgs.services.platform_keys import issue_platform_key
 from orgs.services.usage import counts
 from orgs.tenancy import is_scope_open
 from tests.factories import ApiKeyFactory, MembershipFactory, OrganizationFactory, UserFactory
@@ -177,6 +179,11 @@ def free_api(free_org: Organization) -> ApiClient:
 @pytest.fixture
 def anonymous_api() -> ApiClient:
     return ApiClient()
+
+
+def platform_key(name: str = "terraform") -> str:
+    """The text of a new platform key."""
+    return issue_platform_key(name=name, actor=Actor.system("tests")).text
 
 
 def browser_of(user: User) -> PersonClient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tests.conftest import _member, api_of, browser_of
+from tests.conftest import _member, api_of, browser_of, platform_key
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from tests.routes import EVERY_ROLE, SCOPES, every_route
 from tests.routes.calls import call, undone
@@ -32,6 +32,13 @@ def test_a_key_may_what_its_scope_says(route, acme):
             assert is_as_the_table_says(route, answer.status), f"{scope}: {answer.status} {answer.body}"
         else:
             assert answer.status == 403, f"{scope} may not {route.access.name}: {answer.status} {answer.body}"
+
+
+@pytest.mark.parametrize("route", [route for route in API if route.access.is_for_operators], ids=str)
+def test_a_platform_key_operates(route, acme):
+    route.prepare(acme)
+    answer = call(Client(), route, route.filled(acme), **{"X-API-KEY": platform_key()})
+    assert is_as_the_table_says(route, answer.status), answer.body
 
 
 @pytest.mark.parametrize("route", API, ids=str)

@@ -87,14 +87,14 @@ class LimitsSerializer(serializers.Serializer[Any]):
     upgrade_url = serializers.CharField()
 
 
-def organization_as_dict(organization: Organization) -> dict[str, Any]:
-    """In the organization's scope: usage is counted now."""
+def organization_as_dict(organization: Organization, parent: Organization | None) -> dict[str, Any]:
+    """In the organization's scope: usage is counted now. There the parent is not seen, so it is given."""
     plan = organization.plan
     return {
         "slug": organization.slug,
         "name": organization.name,
         "status": organization.status,
-        "parent": organization.parent.slug if organization.parent else None,
+        "parent": parent.slug if parent else None,
         "plan": {
             "name": plan.name,
             "label": plan.label,
@@ -127,7 +127,7 @@ class OrganizationViewSet(TenantViewSet):
     @action(detail=False)
     def me(self, request: Request) -> Response:
         """Identity, plan, limits, usage now, features and settings of the credential's organization."""
-        return Response(organization_as_dict(self.organization))
+        return Response(organization_as_dict(self.organization, self.organization.parent))
 
     @extend_schema(operation_id="organization_update", request=OrganizationChange, responses=OrganizationSerializer)
     @me.mapping.patch
@@ -136,7 +136,7 @@ class OrganizationViewSet(TenantViewSet):
         change = OrganizationChange(data=request.data)
         change.is_valid(raise_exception=True)
         organization = update_organization(organization=self.organization, actor=self.actor, **change.validated_data)
-        return Response(organization_as_dict(organization))
+        return Response(organization_as_dict(organization, self.organization.parent))
 
     @extend_schema(
         operation_id="organization_limits",
@@ -153,7 +153,7 @@ class OrganizationViewSet(TenantViewSet):
                 "plan": organization.plan_name,
                 "fits": all(resource["fits"] for resource in resources),
                 "resources": resources,
-                "overrides": [_override_shape(organization, override) for override in plans.overrides_of(organization)],
+                "overrides": [override_as_dict(organization, one) for one in plans.overrides_of(organization)],
                 "shortenings": [_shortening_shape(row) for row in shortenings()],
                 "upgrade_url": f"/o/{organization.slug}/settings/billing/",
             }
@@ -173,7 +173,7 @@ def _headroom(organization: Organization, resource: str, request: Request) -> di
     return {"resource": resource, "limit": limit, "used": used, "adding": adding, "fits": fits}
 
 
-def _override_shape(organization: Organization, override: plans.Override) -> dict[str, Any]:
+def override_as_dict(organization: Organization, override: plans.Override) -> dict[str, Any]:
     return {
         "resource": override.resource,
         "limit": override.limit,

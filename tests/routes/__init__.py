@@ -50,6 +50,8 @@ ADMINISTER = Access("delete pipelines; members, keys, settings", "organization:a
 OWN = Access("billing, transfer, move, delete", None, frozenset({"owner"}))
 MEMBER = Access("be a member", None, EVERY_ROLE)
 SIGNED_IN = Access("be signed in")
+OPERATE = Access("operate the platform", is_for_operators=True)
+CARE_FOR_PARTS = Access("make and see sub-organizations", "organization:admin", ADMINS, is_for_operators=True)
 ANYBODY = Access("nothing", needs_login=False)
 
 SCOPES = (
@@ -146,9 +148,9 @@ def _filled(value: Any, organization: Any, replaced: dict[Any, object], place: t
 
 
 def every_route() -> list[Route]:
-    from tests.routes import billing, catalog, dataxpipe, orgs
+    from tests.routes import billing, catalog, dataxpipe, orgs, platform
 
-    return [*dataxpipe.ROUTES, *orgs.ROUTES, *catalog.ROUTES, *billing.ROUTES]
+    return [*dataxpipe.ROUTES, *orgs.ROUTES, *platform.ROUTES, *catalog.ROUTES, *billing.ROUTES]
 
 
 def resolved_routes() -> dict[tuple[str, str], str]:
