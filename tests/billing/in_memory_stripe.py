@@ -33,6 +33,10 @@ class Transport(stripe.HTTPClient):
 class InMemoryStripe:
     def __init__(self) -> None:
         self.transport = Transport(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """An account without a past."""
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.customers: dict[str, dict[str, Any]] = {}
         self.sessions: dict[str, dict[str, Any]] = {}
