@@ -21,6 +21,7 @@ from orgs.api.invitations import InvitationViewSet
 from orgs.api.members import MemberViewSet
 from orgs.api.organizations import OrganizationViewSet
 from orgs.api.platform import OperatedOrganizationViewSet
+from orgs.api.token_leaks import TokenLeakView
 from orgs.api.trusted_publishers import TokenView, TrustedPublisherViewSet
 
 router = SimpleRouter()
@@ -50,6 +51,7 @@ router.register("lineage", OpenLineageViewSet, basename="openlineage")
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
     re_path(r"^tokens/?$", TokenView.as_view(), name="tokens"),
+    re_path(r"^security/token-leaks/?$", TokenLeakView.as_view(), name="token_leaks"),
     re_path(r"^schemas/pipeline\.json/?$", PipelineSchemaView.as_view(), name="pipeline-schema"),
     re_path(
         r"^schemas/connections/(?P<connection_type>[^/]+)\.json/?$",

@@ -91,6 +91,8 @@ TRUSTED_PROXIES = [ipaddress.ip_network(network) for network in env.list("DATAXP
 ALLOWED_HOSTS = env.list("DATAXPIPE_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Networks that JWKS addresses and the like may lie in although they are private.
 OUTBOUND_ALLOWED = [ipaddress.ip_network(network) for network in env.list("DATAXPIPE_OUTBOUND_ALLOWED", default=[])]
+# Where a secret scanner publishes the keys it signs its reports with: an https address, or a file.
+LEAK_REPORT_KEYS = env.str("DATAXPIPE_LEAK_REPORT_KEYS", default="")
 LEGACY_KEYS = allowed_legacy_keys()
 APPEND_SLASH = False  # the last URL pattern does it, for pages
 ROOT_URLCONF = "dataxpipe.urls"

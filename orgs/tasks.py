@@ -15,6 +15,7 @@ from orgs.models import RateCounter, Session
 from orgs.services import refusals
 from orgs.services.due_work import run_due_work
 from orgs.services.history import HISTORY_TASK, mail_history_shortened
+from orgs.services.key_leaks import LEAK_TASK, mail_leak, mail_platform_leak
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
@@ -124,3 +125,11 @@ def mail_shorter_history(organization: int, person: int, resources: list[str], i
 def mail_limit(organization: int, person: int, resource: str, used: int, limit: int) -> None:
     near = NearLimit(resource, used, limit)
     mail_limit_warning(organization_id=organization, person_id=person, near=near)
+
+
+@app.task(name=LEAK_TASK, retry=RetryStrategy(max_attempts=8, exponential_wait=15, retry_exceptions=[MailServerDown]))
+def mail_key_leak(organization: int | None, person: int, api_key: str, url: str) -> None:
+    if organization is None:
+        mail_platform_leak(person_id=person, api_key_id=api_key, url=url)
+    else:
+        mail_leak(organization_id=organization, person_id=person, api_key_id=api_key, url=url)

@@ -30,6 +30,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """With `has_creator_left`: the person who made the key is no member any more, or has no account."""
         return self.annotate(has_creator_left=_creator_has_left())
 
+    def without_past_exchanges(self) -> ApiKeyQuerySet:
+        """Without the keys of CI runs that are over: there are many, and the audit log has them."""
+        return self.exclude(created_by_kind="publisher", expires_at__lte=timezone.now())
+
     def left_behind(self) -> ApiKeyQuerySet:
         """Still usable, made by a person who is no member any more."""
         return self.usable().filter(_creator_has_left())

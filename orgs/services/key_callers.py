@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from orgs.mail import one_line
 from orgs.models import ApiKey, ApiKeyUse
 
 LOOKED_BACK = datetime.timedelta(days=30)
@@ -42,6 +43,22 @@ def recent_callers(api_key: ApiKey) -> list[Any]:
         pipeline_count=Count("root_name", filter=~Q(root_name="")), used_at=Max("last_used_at")
     )
     return list(callers.order_by("-used_at")[:SHOWN_CALLERS])
+
+
+def callers_in_words(api_key: ApiKey, *, at_most: int = 5) -> list[str]:
+    """For mails: a line for each of the latest callers, and one for how many more there are."""
+    callers = recent_callers(api_key)
+    further = len(callers) - at_most
+    lines = [_in_words(caller) for caller in callers[:at_most]]
+    return [*lines, f"and {further} more"] if further > 0 else lines
+
+
+def _in_words(caller: Mapping[str, Any]) -> str:
+    count = caller["pipeline_count"]
+    pipelines = f"{count} pipeline{'' if count == 1 else 's'}" if count else ""
+    known = [caller["namespace"], pipelines, caller["producer"], caller["ip_address"]]
+    when = f"last {caller['used_at']:%Y-%m-%d %H:%M} UTC"
+    return one_line(" · ".join([*(str(part)[:100] for part in known if part), when]))
 
 
 def starts_after(api_key: ApiKey, moment: datetime.datetime) -> list[NextStart]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
@@ -21,7 +20,7 @@ from orgs import due
 from orgs.mail import one_line, send_mail
 from orgs.models import ApiKey, Organization, User
 from orgs.permissions import Role
-from orgs.services.key_callers import recent_callers
+from orgs.services.key_callers import callers_in_words
 from orgs.services.passwords import MailServerDown
 from orgs.tenancy import JOB, current_organization, tenant_scope
 
@@ -29,7 +28,6 @@ WARNED_DAYS = (14, 3, 1, 0)
 # Keys that are made for less were meant to end soon.
 LEAST_LIFE = datetime.timedelta(days=1)
 TOLD_AT_LATEST = datetime.timedelta(days=7)
-SHOWN_CALLERS = 5
 WARNING_TASK = "mail_key_warning"
 
 
@@ -96,19 +94,16 @@ class Ending:
     days: int
     has_successor: bool
     callers: Collection[str]
-    further_count: int
 
     @classmethod
     def of(cls, api_key: ApiKey, days: int) -> Ending:
-        callers = recent_callers(api_key)
         return cls(
             name=one_line(api_key.name),
             hint=api_key.hint,
             ends_at=api_key.expires_at,
             days=days,
             has_successor=api_key.successor_id is not None,
-            callers=[_caller_in_words(caller) for caller in callers[:SHOWN_CALLERS]],
-            further_count=len(callers[SHOWN_CALLERS:]),
+            callers=callers_in_words(api_key),
         )
 
     @property
@@ -135,14 +130,6 @@ def _is_worth_telling(api_key: ApiKey) -> bool:
     if api_key.successor is None:
         return True
     return api_key.last_used_at is not None and api_key.last_used_at > api_key.successor.created_at
-
-
-def _caller_in_words(caller: Mapping[str, Any]) -> str:
-    count = caller["pipeline_count"]
-    pipelines = f"{count} pipeline{'' if count == 1 else 's'}" if count else ""
-    known = [caller["namespace"], pipelines, caller["producer"], caller["ip_address"]]
-    when = f"last {caller['used_at']:%Y-%m-%d %H:%M} UTC"
-    return one_line(" · ".join([*(str(part)[:100] for part in known if part), when]))
 
 
 def _subject(endings: list[Ending]) -> str:

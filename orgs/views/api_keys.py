@@ -163,7 +163,7 @@ def _listed(request: OrganizationRequest) -> Page:
     if flag := _flag(request):
         parameters["flag"] = flag
     return paginate(
-        flagged(request.organization, _flag(request)).with_creator_left(),
+        flagged(request.organization, _flag(request)).without_past_exchanges().with_creator_left(),
         order=["-created_at", "-id"],
         parameters=parameters,
         owner=request.organization.pk,

@@ -113,6 +113,7 @@ ROUTES = [
     Route("DELETE /api/v1/trusted-publishers/{pk}", ADMINISTER, pk=publisher),
     # What it takes to be answered well: tests/orgs/test_exchange_token.py.
     Route("POST /api/v1/tokens", ANYBODY, body={"organization": slug, "subject_token": "made-up"}, answers=401),
+    Route("POST /api/v1/security/token-leaks", ANYBODY, body=[], answers=401),
     Route("GET /o/{slug}/settings/publishers/", READ_ORGANIZATION),
     Route("GET /o/{slug}/settings/publishers/", ADMINISTER, query={"change": publisher}),
     Route("GET /o/{slug}/settings/publishers/", ADMINISTER, query={"delete": publisher}),
