@@ -7,6 +7,7 @@ import datetime
 from django.urls import reverse
 
 from catalog.services.statements import fetch
+from orgs.plans import history_begins
 from orgs.services.usage.shares import PipelineShare, PipelineShares
 from orgs.tenancy import current_organization
 
@@ -29,7 +30,8 @@ SHARES = """
 
 
 def shares_of_runs(start: datetime.datetime, end: datetime.datetime) -> PipelineShares:
-    """In the organization's scope."""
+    """In the organization's scope; of the history that its plan shows."""
+    start = max(start, history_begins("run_history_days"))
     rows = fetch(SHARES, start=start, end=end, looked_at=LOOKED_AT, shown=SHOWN)
     slug, total = current_organization().slug, 0
     top = []

@@ -116,12 +116,18 @@ class OrganizationViewSet(TenantViewSet):
         "me": Right.READ_CATALOG,
         "change_me": Right.ADMINISTER,
         "limits": Right.PLAN,
-        "usage": Right.READ_ORGANIZATION,
+        "usage": Right.READ_CATALOG,
     }
     parameters: ClassVar[dict[str, set[str]]] = {
         "limits": {"adding_pipelines", "adding_connections"},
         "usage": usage.PARAMETERS,
     }
+
+    def right(self) -> Right:
+        """What each key did is told like the keys themselves."""
+        if self.action == "usage" and "per" in self.request.query_params:
+            return Right.READ_ORGANIZATION
+        return super().right()
 
     @extend_schema(operation_id="organization_retrieve", responses=OrganizationSerializer)
     @action(detail=False)
@@ -162,7 +168,7 @@ class OrganizationViewSet(TenantViewSet):
     @extend_schema(operation_id="organization_usage", parameters=usage.DOCUMENTED, responses=usage.UsageSerializer)
     @action(detail=False, url_path="me/usage")
     def usage(self, request: Request) -> Response:
-        """What was used over time: counts by interval, and levels at its end."""
+        """What was used over time: counts by interval, and levels at its end. `per=key` needs `organization:read`."""
         return Response(usage.usage_answer(request))
 
 

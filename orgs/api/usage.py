@@ -30,8 +30,12 @@ DOCUMENTED = [
     OpenApiParameter("start", datetime.datetime, description="with an offset; widened to a whole interval"),
     OpenApiParameter("end", datetime.datetime, description="with an offset, not included; now without it"),
     OpenApiParameter("metrics", str, description=f"of {', '.join(METRICS)}, with commas between; all without it"),
-    OpenApiParameter("interval", str, enum=UsagePeriod.values, description="day without it"),
-    OpenApiParameter("per", str, enum=["key"], description="the counts of each API key as well"),
+    OpenApiParameter(
+        "interval", str, enum=UsagePeriod.values, description="day without it, or month where the start is too long ago"
+    ),
+    OpenApiParameter(
+        "per", str, enum=["key"], description="the counts of each API key as well; needs organization:read"
+    ),
 ]
 
 
@@ -73,8 +77,7 @@ def usage_answer(request: Request) -> dict[str, Any]:
     """In the organization's scope; raises `ValidationFailed` with every parameter that is wrong."""
     query = Query(request.query_params)
     metrics, is_per_key = _metrics(query), query.choice("per", ("key",)) == "key"
-    interval = UsagePeriod(query.choice("interval", tuple(UsagePeriod.values)) or UsagePeriod.DAY)
-    frame = _frame(query, interval, at_most=MAX_POINTS_PER_KEY if is_per_key else MAX_POINTS)
+    frame = _frame(query, _interval(query), at_most=MAX_POINTS_PER_KEY if is_per_key else MAX_POINTS)
     query.require_valid()
     return usage_as_dict(usage_in(frame), metrics, is_per_key=is_per_key)
 
@@ -115,6 +118,14 @@ def _metrics(query: Query) -> list[str]:
     if unknown:
         query.refuse("metrics", f"Some of {', '.join(METRICS)}, with commas between.")
     return [name for name in METRICS if name in asked or not texts]
+
+
+def _interval(query: Query) -> UsagePeriod:
+    """The one that is asked for; else days, or months where the start lies before days are kept."""
+    if asked := query.choice("interval", tuple(UsagePeriod.values)):
+        return UsagePeriod(asked)
+    start, since = Query(query.parameters).instant("start"), kept_since(UsagePeriod.DAY)
+    return UsagePeriod.MONTH if start and since and start < since else UsagePeriod.DAY
 
 
 def _frame(query: Query, interval: UsagePeriod, *, at_most: int) -> Frame:

@@ -50,7 +50,7 @@ CHOICES = (
     Choice("12m", "12 months", UsagePeriod.MONTH, datetime.timedelta(days=334)),
 )
 USUAL = CHOICES[2]
-CURL = 'curl -sS "{url}/api/v1/organizations/me/usage?interval=hour&per=key" -H "X-API-KEY: $DXP_KEY"'
+CURL = 'curl -sS "{url}/api/v1/organizations/me/usage?interval=hour" -H "X-API-KEY: $DXP_KEY"'
 
 
 @requires(Role.ADMIN)

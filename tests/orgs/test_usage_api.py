@@ -105,6 +105,20 @@ def test_levels_hold_until_they_are_measured_again(acme, api):
     assert [point["pipelines"] for point in points] == [4, 6, 6]
 
 
+def test_without_an_interval_a_start_of_long_ago_is_told_by_month(acme, api):
+    UsageCountFactory(organization=acme, starts_at=at("2025-11-01"), period="month", api_requests=7)
+    body = api.get(f"{USAGE}?start=2025-10-01T00:00:00Z&end=2025-11-30T23:59:59Z&metrics=api_requests").json()
+    assert body["interval"] == "month"
+    assert [point["api_requests"] for point in body["points"]] == [0, 7]
+
+
+def test_a_key_that_reads_the_catalog_is_told_totals_and_nothing_of_other_keys(acme):
+    reader = api_of(acme, scopes=["catalog:read"])
+    assert reader.get(USAGE).status_code == 200
+    refusal = reader.get(f"{USAGE}?per=key")
+    assert (refusal.status_code, refusal.json()["required"]) == (403, "organization:read")
+
+
 def test_another_organizations_usage_is_not_told(acme, globex, api):
     UsageCountFactory(organization=globex, starts_at=at("2026-03-15T09:00"), api_requests=7)
     body = api.get(f"{USAGE}?per=key").json()
