@@ -1,7 +1,7 @@
 """All that is said to Stripe, and the only module that imports it.
 
 Plain values in and out: what Stripe answers is read here and nowhere else, and whatever goes wrong becomes a `Problem`.
-Nothing here touches the database; callers hold no lock of theirs while Stripe answers.
+Nothing here touches the database, and callers hold no row's lock while Stripe answers.
 """
 
 from __future__ import annotations
