@@ -1,5 +1,6 @@
 import json
 import re
+from html import unescape
 
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
@@ -73,7 +74,7 @@ def test_the_description_and_its_page_need_no_credential_and_nothing_from_elsewh
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.slug)
 def test_every_problem_type_has_a_page(client, db, problem):
-    text = client.get(f"/problems/{problem.slug}").content.decode()
+    text = unescape(client.get(f"/problems/{problem.slug}").content.decode())
     assert problem.title in text
     assert f"/problems/{problem.slug}" in client.get("/problems/").content.decode()
 
