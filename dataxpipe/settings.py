@@ -238,6 +238,7 @@ SESSION_ENGINE = "orgs.sessions"
 SESSION_COOKIE_NAME = "__Host-dxp_session" if IS_HTTPS else "dxp_session"
 SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
+THEME_COOKIE_NAME = "__Host-dxp_theme" if IS_HTTPS else "dxp_theme"
 CSRF_COOKIE_NAME = "__Host-dxp_csrf" if IS_HTTPS else "dxp_csrf"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True

@@ -47,6 +47,14 @@ class Action(enum.Enum):
     MEMBER_PASSWORD_CHANGED = "member.password_changed"  # noqa: S105
     MEMBER_PASSWORD_RESET = "member.password_reset"  # noqa: S105
     MEMBER_EMAIL_CHANGED = "member.email_changed"
+    MEMBER_NAME_CHANGED = "member.name_changed"
+    MEMBER_SECOND_FACTOR_ENABLED = "member.second_factor_enabled"
+    MEMBER_SECOND_FACTOR_MOVED = "member.second_factor_moved"
+    MEMBER_SECOND_FACTOR_DISABLED = "member.second_factor_disabled"
+    MEMBER_RECOVERY_CODES_RENEWED = "member.recovery_codes_renewed"
+    MEMBER_RECOVERY_CODE_USED = "member.recovery_code_used"
+    MEMBER_SESSIONS_ENDED = "member.sessions_ended"
+    MEMBER_ACCOUNT_DELETED = "member.account_deleted"
     MEMBER_DATA_ERASED = "member.data_erased"
     AUDIT_EXPORTED = "audit.exported"
     API_KEY_CREATED = "api_key.created"
@@ -78,7 +86,7 @@ class Action(enum.Enum):
 
 # Targets whose label is a person's address, and actions whose values are.
 PERSONAL_TARGETS = {"membership", "invitation", "user"}
-PERSONAL_VALUES = {Action.MEMBER_EMAIL_CHANGED}
+PERSONAL_VALUES = {Action.MEMBER_EMAIL_CHANGED, Action.MEMBER_NAME_CHANGED}
 
 
 def record(

@@ -1,6 +1,7 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from orgs.middleware import memberships
@@ -10,6 +11,7 @@ from orgs.services.usage.warnings import near_limits
 def organization(request: HttpRequest) -> dict[str, Any]:
     """The bound organization, what the person may do in it, and the others they could switch to."""
     current = getattr(request, "organization", None)
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME)
     loaded = getattr(request, "_memberships", None)
     return {
         "organization": current,
@@ -17,5 +19,5 @@ def organization(request: HttpRequest) -> dict[str, Any]:
         # Called by the templates that show them: an error page must not ask the database that failed.
         "memberships": loaded if current is not None else partial(memberships, request),
         "near_limits": partial(near_limits, current) if current is not None else (),
-        "theme": request.COOKIES.get("dxp_theme") if request.COOKIES.get("dxp_theme") in {"light", "dark"} else "",
+        "theme": theme if theme in {"light", "dark"} else "",
     }

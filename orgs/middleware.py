@@ -15,7 +15,7 @@ from dataxpipe.errors import problem_page
 from dataxpipe.problems import NotFound, Problem
 from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
-from orgs.models import Membership, Organization, OrganizationStatus
+from orgs.models import Membership, Organization, OrganizationStatus, User
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
 from orgs.services.refusals import REMEMBERED_STATUSES, count_refusal
@@ -98,6 +98,8 @@ class OrganizationMiddleware:
             return self._at_new_address(request, slug)
         if response := self._refused_by_standing(request, view, membership.organization):
             return response
+        if membership.organization.requires_second_factor and not cast("User", request.user).has_second_factor:
+            return redirect_to_login(request.get_full_path(), reverse("second_factor"))
         if request.session.get("organization") != slug:
             request.session["organization"] = slug
         request.organization = membership.organization  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import datetime
 from typing import Any
 
 from django.contrib import auth
+from django.contrib.sessions.backends.base import UpdateError as UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse

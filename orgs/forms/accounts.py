@@ -62,6 +62,43 @@ class SignUpForm(NewOrganizationForm):
         return cleaned
 
 
+class ChangeNameForm(forms.Form):
+    name = forms.CharField(
+        label="Your name", max_length=100, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+
+
+class DeleteAccountForm(forms.Form):
+    """Asks for the address, as everything that cannot be undone asks for a name."""
+
+    confirmation = forms.CharField(
+        label="Type your e-mail address to confirm",
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        max_length=200, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        if not user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_confirmation(self) -> str:
+        confirmation: str = self.cleaned_data["confirmation"].strip()
+        if confirmation.lower() != self.user.email:
+            raise ValidationError(f"Type {self.user.email} exactly.")
+        return confirmation
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise ValidationError("This is not your current password.")
+        return password
+
+
 class ForgotPasswordForm(forms.Form):
     email = forms.EmailField(
         label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})

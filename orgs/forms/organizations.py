@@ -12,16 +12,22 @@ WORDS = {
     "editors": "editors, admins and owners",
     "no": "nobody: it is not stored",
     "registered": "registered pipelines only",
+    "yes": "everybody",
     "unlimited": "as long as they like",
     "30": "30 days",
     "90": "90 days",
     "180": "180 days",
     "365": "365 days",
 }
+OWN_WORDS = {"ingest_admission": {"all": "any pipeline"}, "require_second_factor": {"no": "nobody"}}
 LABELS = {
     "ingest_admission": ("Events may bring", "Whether an OpenLineage event of an unknown job makes a pipeline."),
     "store_sql": ("SQL texts are shown to", "SQL that events carry in their facets."),
     "store_source_code": ("Source code is shown to", "Source code that events carry in their facets."),
+    "require_second_factor": (
+        "Second factor is required of",
+        "Members without one set it up before they see anything of the organization. Switch on your own first.",
+    ),
     "max_key_age_days": (
         "API keys live",
         "New keys and successors end within this time. Longer ones go on and are listed until they are rotated.",
@@ -38,7 +44,7 @@ class OrganizationForm(forms.Form):
         super().__init__(*args, **kwargs)
         for name, values in SETTINGS.items():
             label, help_text = LABELS[name]
-            words = {**WORDS, "all": "any pipeline"} if name == "ingest_admission" else WORDS
+            words = WORDS | OWN_WORDS.get(name, {})
             choices = [(value, words[value]) for value in values]
             self.fields[name] = forms.ChoiceField(label=label, help_text=help_text, choices=choices)
 

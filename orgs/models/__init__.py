@@ -9,6 +9,7 @@ from orgs.models.organization import Organization, OrganizationSlug, Organizatio
 from orgs.models.platform import PlatformEvent, PlatformKey
 from orgs.models.rate_counter import RateCounter
 from orgs.models.refusal import Refusal
+from orgs.models.second_factor import SecondFactor
 from orgs.models.session import Session
 from orgs.models.trusted_publisher import TrustedPublisher, UsedToken
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
@@ -36,6 +37,7 @@ __all__ = [
     "PlatformKey",
     "RateCounter",
     "Refusal",
+    "SecondFactor",
     "Session",
     "TrustedPublisher",
     "UsageCount",

@@ -36,6 +36,7 @@ SETTINGS = {
     "ingest_admission": ("all", "registered"),
     "store_sql": ("all", "editors", "no"),
     "store_source_code": ("all", "editors", "no"),
+    "require_second_factor": ("no", "yes"),
     "max_key_age_days": ("unlimited", "30", "90", "180", "365"),
 }
 
@@ -92,6 +93,10 @@ class Organization(models.Model):
         """How long an API key may live; None is without limit."""
         days = self.setting("max_key_age_days")
         return None if days == "unlimited" else datetime.timedelta(days=int(days))
+
+    @property
+    def requires_second_factor(self) -> bool:
+        return self.setting("require_second_factor") == "yes"
 
     def get_absolute_url(self) -> str:
         return reverse("overview", kwargs={"slug": self.slug})

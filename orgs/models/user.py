@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from orgs.models.second_factor import SecondFactor
+
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
@@ -54,6 +56,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def label(self) -> str:
         """How the person is shown: the name, or what stands before the @."""
         return self.name or self.email.partition("@")[0]
+
+    @property
+    def has_second_factor(self) -> bool:
+        return SecondFactor.objects.filter(user=self).exists()
 
     def confirm_email(self) -> None:
         """A mailed link was opened: the address is theirs. The first time counts."""

@@ -49,6 +49,11 @@ def leave_organization(*, user: User, actor: Actor) -> None:
     _end(_membership_of(lock_organization(current_organization()), user.pk), Action.MEMBER_LEFT, actor)
 
 
+def end_with_account(*, membership: Membership, actor: Actor) -> None:
+    """The person's account ends, in the organization's scope. Raises `LastOwner`."""
+    _end(_locked(membership), Action.MEMBER_ACCOUNT_DELETED, actor)
+
+
 def transfer_ownership(*, membership: Membership, owner: User, actor: Actor) -> Membership:
     """The member becomes an owner and the owner who hands over an admin. Raises `Forbidden`, `Conflict`."""
     membership = _locked(membership)

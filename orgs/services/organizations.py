@@ -23,6 +23,7 @@ from orgs.plans import PLANS
 from orgs.services.email_confirmation import send_confirmation
 from orgs.services.history import TRIM_HISTORY, TRIMMED_EVERY, promise_history
 from orgs.standing import require_standing
+from orgs.services.second_factor import require_own_second_factor
 from orgs.tenancy import tenant_scope
 
 REDIRECT_FOR = datetime.timedelta(days=90)
@@ -111,6 +112,8 @@ def update_organization(
 ) -> Organization:
     """Changes the name and the given settings, in the organization's scope; audits what really changed."""
     _require_settings(settings or {})
+    if (settings or {}).get("require_second_factor") == "yes" and not organization.requires_second_factor:
+        require_own_second_factor(actor)
     organization = lock_organization(organization)
     wanted = {"name": name if name is not None else organization.name}
     wanted |= {f"settings.{key}": value for key, value in (settings or {}).items()}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_required
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from orgs.actors import Actor
 from orgs.attempts import LOGIN, MAIL_AGAIN, MAILED_LINK, OWN_PASSWORD, RESET, SIGN_UP, know_browser, limit_attempts
@@ -48,6 +46,8 @@ from orgs.services.passwords import (
     reset_password,
     user_of_reset,
 )
+from orgs.views.account import account_page, person_of
+from orgs.views.sign_in import enter
 
 THEMES = {"light", "dark"}
 ONE_YEAR = 365 * 24 * 3600
@@ -70,8 +70,7 @@ def sign_up_page(request: HttpRequest) -> HttpResponse:
         except SlugTaken as refusal:
             form.add_error("slug", refusal.detail)
         else:
-            auth.login(request, joined.user)
-            return redirect("start", slug=joined.organization.slug)
+            return enter(request, joined.user, reverse("start", kwargs={"slug": joined.organization.slug}))
     return render(request, "orgs/sign_up.html", {"form": form}, status=400 if form.errors else 200)
 
 
@@ -88,8 +87,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = auth.authenticate(request, username=form.cleaned_data["email"], password=form.cleaned_data["password"])
         if user is not None:
-            auth.login(request, user)
-            return redirect(destination)
+            return enter(request, user, destination)
         form.add_error(None, "The e-mail address or the password is not right.")
     context = {"form": form, "next": destination}
     return render(request, "orgs/log_in.html", context, status=400 if form.errors else 200)
@@ -165,23 +163,16 @@ def reset_password_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_safe
-def account(request: HttpRequest) -> HttpResponse:
-    return _account_page(request)
-
-
-@login_required
-@never_cache
 @sensitive_post_parameters("current", "password")
 @require_POST
 @limit_attempts(OWN_PASSWORD)
 def change_password_page(request: HttpRequest) -> HttpResponse:
     """This session goes on, all others end."""
-    form = ChangePasswordForm(request.POST, user=_person(request))
+    form = ChangePasswordForm(request.POST, user=person_of(request))
     if form.is_valid():
         try:
             user = change_password(
-                user=_person(request), actor=Actor.of_person(_person(request), None, request), **form.cleaned_data
+                user=person_of(request), actor=Actor.of_person(person_of(request), None, request), **form.cleaned_data
             )
         except PasswordWrong as refusal:
             form.add_error("current", refusal.detail)
@@ -189,7 +180,7 @@ def change_password_page(request: HttpRequest) -> HttpResponse:
             auth.update_session_auth_hash(request, user)
             messages.success(request, "The password is changed. You are logged out everywhere else.")
             return redirect("account")
-    return _account_page(request, password_form=form)
+    return account_page(request, password_form=form)
 
 
 @login_required
@@ -202,7 +193,7 @@ def request_email_change_page(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         email = form.cleaned_data["email"]
         try:
-            is_sent = request_email_change(user=_person(request), email=email, password=form.cleaned_data["current"])
+            is_sent = request_email_change(user=person_of(request), email=email, password=form.cleaned_data["current"])
         except PasswordWrong as refusal:
             form.add_error("current", refusal.detail)
         else:
@@ -211,7 +202,7 @@ def request_email_change_page(request: HttpRequest) -> HttpResponse:
             else:
                 messages.error(request, "The mail could not be sent. Try again in a few minutes.")
             return redirect("account")
-    return _account_page(request, email_form=form)
+    return account_page(request, email_form=form)
 
 
 @never_cache
@@ -230,23 +221,15 @@ def change_email_page(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "orgs/change_email.html", {"person": user, "email": email, "token": token})
 
 
-def _account_page(request: HttpRequest, **forms: Form) -> HttpResponse:
-    context = {"password_form": ChangePasswordForm(user=_person(request)), "email_form": ChangeEmailForm(), **forms}
-    is_refused = any(form.errors for form in forms.values())
-    return render(request, "orgs/account.html", context, status=400 if is_refused else 200)
-
-
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)
-
-
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Light, dark, or as the system: kept in a cookie, so that the first byte already has the right colours."""
     response = redirect(safe_next(request, "/"))
     theme = request.POST.get("theme")
     if theme in THEMES:
-        response.set_cookie("dxp_theme", theme, max_age=ONE_YEAR, samesite="Lax", secure=settings.IS_HTTPS)
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME, theme, max_age=ONE_YEAR, samesite="Lax", secure=settings.IS_HTTPS
+        )
     else:
-        response.delete_cookie("dxp_theme", samesite="Lax")
+        response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
     return response

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from django.contrib import auth, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -23,6 +24,7 @@ from orgs.services.invitations import (
     join,
 )
 from orgs.services.organizations import EmailTaken
+from orgs.views.sign_in import enter
 
 
 @never_cache
@@ -61,8 +63,7 @@ def _for_newcomer(request: HttpRequest, found: Invitation, token: str) -> HttpRe
             user, organization = join(token=token, visitor=Actor.visitor(request), **form.cleaned_data)
         except EmailTaken:
             return _page(request, found, token, has_account=True, status=409)
-        auth.login(request, user)
-        return redirect("start", slug=organization.slug)
+        return enter(request, user, reverse("start", kwargs={"slug": organization.slug}))
     return _page(request, found, token, form=form, status=400 if form.errors else 200)
 
 

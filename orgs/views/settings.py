@@ -12,6 +12,7 @@ from orgs.permissions import Role, requires
 from orgs.requests import OrganizationRequest
 from orgs.services.email_confirmation import EmailNotConfirmed, require_confirmed_email
 from orgs.services.organizations import SlugTaken, rename_slug, update_organization
+from orgs.services.second_factor import SecondFactorMissing
 
 
 @requires(Role.ADMIN)
@@ -20,14 +21,18 @@ def general(request: OrganizationRequest) -> HttpResponse:
     organization = request.organization
     form = OrganizationForm(request.POST or None, organization=organization)
     if request.method == "POST" and form.is_valid():
-        update_organization(
-            organization=organization,
-            actor=request.actor,
-            name=form.cleaned_data["name"],
-            settings=form.settings(),
-        )
-        messages.success(request, "The settings are saved.")
-        return redirect("settings", slug=organization.slug)
+        try:
+            update_organization(
+                organization=organization,
+                actor=request.actor,
+                name=form.cleaned_data["name"],
+                settings=form.settings(),
+            )
+        except SecondFactorMissing as refusal:
+            form.add_error("require_second_factor", refusal.detail)
+        else:
+            messages.success(request, "The settings are saved.")
+            return redirect("settings", slug=organization.slug)
     return _general_page(request, form, SlugForm(initial={"slug": organization.slug}))
 
 

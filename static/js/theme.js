@@ -2,7 +2,7 @@
 // The forms post to /theme without JavaScript; with it the switch is immediate and nothing is sent.
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
-const chosen = () => document.cookie.match(/(?:^|; )dxp_theme=(light|dark)/)?.[1] ?? null;
+const chosen = () => document.cookie.match(/(?:^|; )(?:__Host-)?dxp_theme=(light|dark)/)?.[1] ?? null;
 const shown = () => chosen() ?? (system.matches ? "dark" : "light");
 
 function show() {
@@ -16,8 +16,9 @@ function show() {
 
 function choose(theme) {
   const age = theme === "system" ? 0 : 31536000;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `dxp_theme=${theme}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  const isSecure = location.protocol === "https:";
+  const name = isSecure ? "__Host-dxp_theme" : "dxp_theme";
+  document.cookie = `${name}=${theme}; Path=/; Max-Age=${age}; SameSite=Lax${isSecure ? "; Secure" : ""}`;
   show();
 }
 

@@ -229,6 +229,6 @@ def test_the_command_reseals_every_organizations_secrets(api, acme, globex_api, 
     create(globex_api)
     settings.ENCRYPTION_KEYS = NEW
     call_command("reseal_secrets")
-    assert capsys.readouterr().out == "2 secrets resealed in 2 organizations\n"
+    assert capsys.readouterr().out == "2 secrets resealed in 2 organizations, 0 second factors\n"
     settings.ENCRYPTION_KEYS = {"new": b"2" * 32}
     assert (opened(acme), opened(globex)) == (SECRET, SECRET)

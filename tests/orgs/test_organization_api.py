@@ -25,6 +25,7 @@ def test_it_says_what_the_organization_is_may_have_and_has(free_api, two_pipelin
         "ingest_admission": "all",
         "store_sql": "all",
         "store_source_code": "all",
+        "require_second_factor": "no",
         "max_key_age_days": "unlimited",
     }
     assert body["created_at"].endswith("Z")

@@ -5,7 +5,7 @@ from orgs.tenancy import tenant_scope
 from tests.factories import MembershipFactory
 
 GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "all", "store_source_code": "all"}
-GENERAL |= {"max_key_age_days": "unlimited"}
+GENERAL |= {"require_second_factor": "no", "max_key_age_days": "unlimited"}
 
 
 def test_name_and_choices_are_saved(alice_client, acme):

@@ -31,7 +31,7 @@ rotating_key = Id(
 )
 named_key = Id(lambda organization: ApiKeyFactory(organization=organization, name="ci").pk)
 GENERAL = {"name": "Acme", "ingest_admission": "all", "store_sql": "no", "store_source_code": "no"}
-GENERAL |= {"max_key_age_days": "90"}
+GENERAL |= {"require_second_factor": "no", "max_key_age_days": "90"}
 INVITATION_TOKEN = "the-link-of-an-invitation"
 CURRENT = "correct horse battery"
 viewer = Id(lambda organization: MembershipFactory(organization=organization, role="viewer").pk, lambda: 999_999_999)
@@ -159,7 +159,20 @@ ROUTES = [
     Route("POST /theme", ANYBODY, body={"theme": "dark"}),
     Route("GET /confirm/{token}", ANYBODY, **confirming),
     Route("POST /confirm/{token}", ANYBODY, **confirming),
+    Route("GET /login/code", ANYBODY),
+    Route("POST /login/code", ANYBODY, body={"code": "123456"}),
     Route("GET /account/", SIGNED_IN),
+    Route("POST /account/name", SIGNED_IN, body={"name": "Somebody"}),
+    Route("GET /account/second-factor", SIGNED_IN),
+    # What a confirmation takes is made by the page: tests/orgs/test_second_factor.py.
+    Route("POST /account/second-factor", SIGNED_IN, answers=400),
+    Route("POST /account/second-factor/codes", SIGNED_IN),
+    Route("POST /account/second-factor/off", SIGNED_IN),
+    Route("POST /account/sessions/end", SIGNED_IN),
+    Route("POST /account/sessions/{handle}/end", SIGNED_IN, handle="none-of-mine"),
+    Route("GET /account/export", SIGNED_IN),
+    Route("GET /account/delete", SIGNED_IN),
+    Route("POST /account/delete", SIGNED_IN, body={"confirmation": "not-my-address"}, answers=400),
     Route("POST /account/confirm", SIGNED_IN),
     Route("POST /account/password", SIGNED_IN, body={"current": CURRENT, "password": "a long pass phrase"}),
     Route("POST /account/email", SIGNED_IN, body={"current": CURRENT, "email": "moved@example.com"}),

@@ -1,4 +1,4 @@
-"""Seals every organization's connection secrets with the first master key, so that the others can be dropped."""
+"""Seals connection secrets and second factors with the first master key, so that the others can be dropped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.core.management.base import BaseCommand
 
 from catalog.credentials import reseal_secrets
 from orgs.models import Organization
+from orgs.services.second_factor import reseal_second_factors
 from orgs.tenancy import JOB, tenant_scope
 
 
 class Command(BaseCommand):
-    help = "Seal all connection secrets with the first key of DATAXPIPE_ENCRYPTION_KEYS."
+    help = "Seal all connection secrets and second factors with the first key of DATAXPIPE_ENCRYPTION_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
         resealed = organizations = 0
@@ -20,4 +21,5 @@ class Command(BaseCommand):
             with tenant_scope(organization, timeouts=JOB):
                 count = reseal_secrets()
             resealed, organizations = resealed + count, organizations + bool(count)
-        self.stdout.write(f"{resealed} secrets resealed in {organizations} organizations")
+        factors = reseal_second_factors()
+        self.stdout.write(f"{resealed} secrets resealed in {organizations} organizations, {factors} second factors")
