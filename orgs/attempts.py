@@ -24,6 +24,7 @@ from dataxpipe.problems import RateLimited
 from orgs.actors import client_address
 from orgs.counters import count_in_window, uncount_in_window
 from orgs.models import User
+from orgs.sessions import FIRST_STEP
 
 MINUTES, HOURS = 60, 3600
 BROWSER_COOKIE = "__Host-dxp_browser" if settings.IS_HTTPS else "dxp_browser"
@@ -63,6 +64,7 @@ SIGN_UP = Kind("sign_up", Pace(20, HOURS), Pace(5, HOURS), Pace(10, HOURS))
 RESET = Kind("reset", Pace(20, HOURS), Pace(5, HOURS), Pace(10, HOURS))
 MAILED_LINK = Kind("mailed_link", Pace(60, HOURS), Pace(10, 10 * MINUTES), Pace(30, HOURS))
 MAIL_AGAIN = Kind("mail_again", Pace(60, HOURS), Pace(5, HOURS), Pace(10, HOURS))
+LOGIN_CODE = Kind("login_code", Pace(100, 10 * MINUTES), Pace(20, 10 * MINUTES), Pace(50, HOURS))
 OWN_PASSWORD = Kind("own_password", Pace(100, 10 * MINUTES), Pace(10, 10 * MINUTES), Pace(30, HOURS))
 KNOWN_BROWSER = Pace(20, 10 * MINUTES)
 
@@ -75,7 +77,10 @@ class _Count:
 
 
 def limit_attempts(kind: Kind, *, field: str = "") -> Callable[[View], View]:
-    """For views with a form. The account is a field of the form, the token of the path, or else who is logged in."""
+    """For views with a form. The account is a field of the form, the token of the path, or else the person.
+
+    The person is who is logged in, or has shown the first of two factors.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -133,6 +138,10 @@ def known_browser(request: HttpRequest, account: str) -> str | None:
     return str(known["browser"]) if known["account"] == account else None
 
 
+def is_known_browser(request: HttpRequest, user: User) -> bool:
+    return known_browser(request, _digest(user.email)) is not None
+
+
 def know_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
     """For whoever has just proved to be the user: by logging in, or by a link that was mailed."""
     account = _digest(user.email)
@@ -155,7 +164,8 @@ def _uncount(counts: list[_Count]) -> None:
 def _account(request: HttpRequest, field: str, token: str) -> str:
     if field:
         return User.objects.normalize_email(request.POST.get(field, "").strip())
-    return token or f"person {request.user.pk}"
+    first_step = request.session.get(FIRST_STEP) or {}
+    return token or f"person {request.user.pk or first_step.get('user')}"
 
 
 def _network(request: HttpRequest) -> str:

@@ -18,6 +18,8 @@ from django.utils import timezone
 from orgs.actors import client_address
 from orgs.models import Session
 
+# Under this name stands who has given the password and still has to show the second factor.
+FIRST_STEP = "first_step"
 # How exact `last_seen_at` is: one write in this time, however many pages are opened.
 SEEN_EVERY = datetime.timedelta(minutes=5)
 

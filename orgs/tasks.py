@@ -18,6 +18,7 @@ from orgs.services.history import HISTORY_TASK, mail_history_shortened
 from orgs.services.key_leaks import LEAK_TASK, mail_leak, mail_platform_leak
 from orgs.services.key_uses import KEPT_FOR, forget_uses
 from orgs.services.key_warnings import WARNING_TASK, mail_warning
+from orgs.services.new_sign_in import SIGN_IN_TASK, mail_sign_in
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 from orgs.services.purge import purge_deleted_organizations
 from orgs.services.trusted_publishers import forget_exchanged
@@ -133,3 +134,10 @@ def mail_key_leak(organization: int | None, person: int, api_key: str, url: str)
         mail_platform_leak(person_id=person, api_key_id=api_key, url=url)
     else:
         mail_leak(organization_id=organization, person_id=person, api_key_id=api_key, url=url)
+
+
+@app.task(
+    name=SIGN_IN_TASK, retry=RetryStrategy(max_attempts=4, exponential_wait=15, retry_exceptions=[MailServerDown])
+)
+def mail_new_sign_in(person: int, device: str, address: str, at: str) -> None:
+    mail_sign_in(person_id=person, device=device, address=address, at=at)

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from dataxpipe.problems import Conflict
 from orgs.actors import Actor
 from orgs.mail import send_mail
-from orgs.models import ApiKey, Invitation, Membership, Organization, Refusal, User
+from orgs.models import ApiKey, Invitation, Membership, Organization, OrganizationStatus, Refusal, User
 from orgs.permissions import Role
 from orgs.services.audit_erasure import erase_everywhere, organizations_that_remember
 from orgs.services.members import end_with_account
@@ -50,6 +50,7 @@ def only_owner_of(user: User) -> list[Organization]:
     return list(
         Organization.objects.filter(Exists(owners.filter(user=user)))
         .exclude(Exists(owners.exclude(user=user)))
+        .exclude(status=OrganizationStatus.DELETING)
         .order_by("slug")
     )
 

@@ -11,7 +11,7 @@ from dataxpipe.problems import Conflict, Forbidden, NotFound
 from orgs import audit
 from orgs.actors import Actor
 from orgs.audit import Action
-from orgs.models import FormerMembership, Membership, Organization, User
+from orgs.models import FormerMembership, Membership, Organization, OrganizationStatus, User
 from orgs.permissions import Role
 from orgs.services.organizations import lock_organization
 from orgs.tenancy import current_organization
@@ -118,6 +118,8 @@ def _withdraw_invitations(membership: Membership, role: Role | None) -> None:
 
 
 def _require_another_owner(membership: Membership) -> None:
+    if membership.organization.status == OrganizationStatus.DELETING:
+        return  # what is about to be purged keeps nobody
     owners = membership.organization.memberships.filter(role=Role.OWNER.value)
     if not owners.exclude(pk=membership.pk).exists():
         raise LastOwner(f"{membership.user.email} is the only owner of {membership.organization.slug}.")

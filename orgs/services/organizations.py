@@ -22,8 +22,8 @@ from orgs.permissions import Role
 from orgs.plans import PLANS
 from orgs.services.email_confirmation import send_confirmation
 from orgs.services.history import TRIM_HISTORY, TRIMMED_EVERY, promise_history
-from orgs.standing import require_standing
 from orgs.services.second_factor import require_own_second_factor
+from orgs.standing import require_standing
 from orgs.tenancy import tenant_scope
 
 REDIRECT_FOR = datetime.timedelta(days=90)

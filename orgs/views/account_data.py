@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dataxpipe.problems import Conflict
 from orgs.actors import Actor
+from orgs.attempts import OWN_PASSWORD, limit_attempts
 from orgs.forms.accounts import DeleteAccountForm
 from orgs.proof import recently_proven
 from orgs.services.account_deletion import delete_account, only_owner_of
@@ -35,6 +36,7 @@ def export_account(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(OWN_PASSWORD)
 def delete_account_page(request: HttpRequest) -> HttpResponse:
     """Names what stands in the way; else asks for address and password, and deletes at once."""
     user = person_of(request)

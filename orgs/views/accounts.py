@@ -70,7 +70,7 @@ def sign_up_page(request: HttpRequest) -> HttpResponse:
         except SlugTaken as refusal:
             form.add_error("slug", refusal.detail)
         else:
-            return enter(request, joined.user, reverse("start", kwargs={"slug": joined.organization.slug}))
+            return enter(request, joined.user, reverse("start", kwargs={"slug": joined.organization.slug}), is_new=True)
     return render(request, "orgs/sign_up.html", {"form": form}, status=400 if form.errors else 200)
 
 

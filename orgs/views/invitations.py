@@ -63,7 +63,7 @@ def _for_newcomer(request: HttpRequest, found: Invitation, token: str) -> HttpRe
             user, organization = join(token=token, visitor=Actor.visitor(request), **form.cleaned_data)
         except EmailTaken:
             return _page(request, found, token, has_account=True, status=409)
-        return enter(request, user, reverse("start", kwargs={"slug": organization.slug}))
+        return enter(request, user, reverse("start", kwargs={"slug": organization.slug}), is_new=True)
     return _page(request, found, token, form=form, status=400 if form.errors else 200)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from orgs.actors import Actor
+from orgs.attempts import OWN_PASSWORD, limit_attempts
 from orgs.forms.proof import ProofForm
 from orgs.models import User
 from orgs.proof import prove
@@ -24,6 +25,7 @@ from orgs.services.second_factor import CodeWrong, TooManyWrongCodes, require_co
 @never_cache
 @sensitive_post_parameters("password", "code")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(OWN_PASSWORD)
 def prove_page(request: HttpRequest) -> HttpResponse:
     """Asks for the password or a code and goes on to what was wanted."""
     user, destination = cast("User", request.user), safe_next(request, "/")

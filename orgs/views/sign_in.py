@@ -15,21 +15,23 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from orgs.actors import Actor
+from orgs.attempts import LOGIN_CODE, is_known_browser, limit_attempts
 from orgs.forms.second_factor import CodeForm
 from orgs.models import User
 from orgs.redirects import safe_next
+from orgs.services.new_sign_in import announce_sign_in
 from orgs.services.passwords import credential_state
 from orgs.services.second_factor import CodeWrong, TooManyWrongCodes, require_code
+from orgs.sessions import FIRST_STEP
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-FIRST_STEP = "first_step"
 SECOND_STEP_WITHIN = 600
 
 
-def enter(request: HttpRequest, user: User, destination: str) -> HttpResponse:
+def enter(request: HttpRequest, user: User, destination: str, *, is_new: bool = False) -> HttpResponse:
     """Logs in who has just proved to be this person, or asks for the second factor first."""
     if not user.has_second_factor:
-        auth.login(request, user, backend=getattr(user, "backend", None) or BACKEND)
+        _log_in(request, user, getattr(user, "backend", BACKEND), is_new=is_new)
         return redirect(destination)
     request.session[FIRST_STEP] = {
         "user": user.pk,
@@ -43,6 +45,7 @@ def enter(request: HttpRequest, user: User, destination: str) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(LOGIN_CODE)
 def login_code(request: HttpRequest) -> HttpResponse:
     """The second step; without a first one it is the first. `?recovery` asks for a recovery code."""
     destination = safe_next(request, "/")
@@ -59,10 +62,17 @@ def login_code(request: HttpRequest) -> HttpResponse:
             status = refusal.status
         else:
             backend = request.session.pop(FIRST_STEP)["backend"]
-            auth.login(request, user, backend=backend)
+            _log_in(request, user, backend)
             return redirect(destination)
     context = {"form": form, "next": destination, "person": user, "is_recovery": form.is_recovery}
     return render(request, "orgs/login_code.html", context, status=max(status, 400 if form.errors else 200))
+
+
+def _log_in(request: HttpRequest, user: User, backend: str, *, is_new: bool = False) -> None:
+    """A browser that this person never logged in from is told by mail; the first one of all is no news."""
+    if not is_new and not is_known_browser(request, user):
+        announce_sign_in(user=user, actor=Actor.of_person(user, None, request))
+    auth.login(request, user, backend=backend)
 
 
 def _who_took_first_step(request: HttpRequest) -> User | None:

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 
 from catalog.models import Connection
 from orgs.models import ApiKey, AuditEvent, AuditPerson, AuditSubject, Invitation, Refusal, Session, User
@@ -84,8 +85,8 @@ def test_nothing_that_stays_has_the_name(bob, bob_client, acme, alice):
     connection = ConnectionFactory(organization=acme, created_by_id=str(bob.pk), created_by_label="bob")
     sent = InvitationFactory(organization=acme, invited_by=bob, invited_by_label="bob")
     bob_client.post("/account/name", {"name": "Bob of Acme"})
-    bob_client.get("/o/acme/settings/")  # refused, which is counted
-    assert Refusal.objects.filter(actor_id=str(bob.pk)).exists()
+    now, who = timezone.now(), {"actor_kind": "person", "actor_id": str(bob.pk), "actor_label": "bob"}
+    Refusal.objects.create(organization=acme, hour=now, problem="forbidden", last_refused_at=now, **who)
     delete(bob_client)
     assert not Refusal.objects.filter(actor_id=str(bob.pk)).exists()
     assert Invitation.objects.get(pk=sent.pk).invited_by_label == "deleted account"
