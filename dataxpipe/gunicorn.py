@@ -28,6 +28,15 @@ control_socket_disable = True
 preload_app = True
 
 
+def on_starting(server: Any) -> None:
+    """gunicorn names the address of a request that failed, which may be one that was mailed."""
+    from dataxpipe.logs import DiscreetFormatter
+
+    for log, line in ((server.log.error_log, server.log.error_fmt), (server.log.access_log, server.log.access_fmt)):
+        for handler in log.handlers:
+            handler.setFormatter(DiscreetFormatter(line, server.log.datefmt))
+
+
 def when_ready(server: Any) -> None:
     """What is loaded stays: the collector need not look at it, nor touch the memory that the processes share."""
     gc.collect()

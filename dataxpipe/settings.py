@@ -312,10 +312,19 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "dataxpipe.request_ids.RequestIdFilter"}},
-    "formatters": {"line": {"format": "{levelname} {name} {request_id} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "dataxpipe.logs.DiscreetFormatter",
+            "format": "{levelname} {name} {request_id} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("DATAXPIPE_LOG_LEVEL", default="INFO")},
     "loggers": {
+        # Without the handlers that Django gives them: every line is written once, by the one above.
+        "django": {"handlers": []},
+        "django.server": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},
         "procrastinate": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def send_mail(name: str, *, to: str, subject: str, context: Mapping[str, Any], folder: str = "orgs/mail") -> bool:
     """Whether the mail server took it. One that is down is logged and breaks nothing: every mail can be had again."""
     message = EmailMultiAlternatives(
-        subject=one_line(subject), body=render_to_string(f"{folder}/{name}.txt", dict(context)), to=[to]
+        subject=plain(subject), body=render_to_string(f"{folder}/{name}.txt", dict(context)), to=[to]
     )
     message.attach_alternative(render_to_string(f"{folder}/{name}.html", dict(context)), "text/html")
     try:
@@ -30,3 +30,8 @@ def send_mail(name: str, *, to: str, subject: str, context: Mapping[str, Any], f
 def one_line(text: str) -> str:
     """A name that somebody typed, fit for a header and for a line of a text mail: line breaks become blanks."""
     return " ".join(text.split())
+
+
+def plain(subject: str) -> str:
+    """One line that is read as it stands: in a header `=?…?=` would be decoded into something else."""
+    return one_line(subject).replace("=?", "= ?")

@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 # A path of ours begins with one slash; what browsers fold into another slash or drop is refused.
-PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+# Longer than any page's address, and short enough for every proxy's header.
+PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,2000}")
 
 
 def safe_next(request: HttpRequest, default: str) -> str:

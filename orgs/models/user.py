@@ -54,8 +54,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def label(self) -> str:
-        """How the person is shown: the name, or what stands before the @."""
-        return self.name or self.email.partition("@")[0]
+        """How the person is shown, on one line: the name, or what stands before the @."""
+        return " ".join(self.name.split()) or self.email.partition("@")[0]
 
     @property
     def has_second_factor(self) -> bool:
