@@ -142,7 +142,7 @@ def listed_datasets(query: Query) -> Any:
         if value := query.text(name):
             found = found.filter(**{name: value})
     if alias := query.text("alias"):
-        found = found.filter(id__in=DatasetAlias.objects.filter(alias=alias).values("dataset_id"))
+        found = found.filter(id__in=DatasetAlias.objects.existing().filter(alias=alias).values("dataset_id"))
     if tags := query.texts("tag"):
         found = found.filter(tags__contains=[tag.lower() for tag in tags])
     if text := query.text("q"):
@@ -156,11 +156,7 @@ def dataset_detail(dataset: Dataset) -> dict[str, Any]:
     producers = [link for link in links if link["direction"] == "writes"]
     columns = DatasetColumn.objects.filter(dataset=dataset).order_by("position", "name")
     checks = Check.objects.existing().filter(dataset=dataset, ended_at=None).order_by("check_id", "id")
-    aliases = (
-        DatasetAlias.objects.filter(dataset=dataset, pipeline__deleted_at=None)
-        .order_by("alias")
-        .values_list("alias", flat=True)
-    )
+    aliases = DatasetAlias.objects.existing().filter(dataset=dataset).order_by("alias").values_list("alias", flat=True)
     column_fields = ("name", "type", "description", "tags", "first_seen_at", "ended_at")
     check_fields = (
         "id", "check_id", "pipeline_id", "severity", "last_status", "last_executed_at", "failing_since",

@@ -170,7 +170,7 @@ def find_dataset(text: str, namespace: str | None = None) -> Dataset:
         candidates = list(Dataset.objects.named(namespace, text)[:1])
     else:
         candidates = list(Dataset.objects.filter(name=text).order_by("namespace")[:20])
-        aliased = DatasetAlias.objects.filter(alias=text).values("dataset_id")
+        aliased = DatasetAlias.objects.existing().filter(alias=text).values("dataset_id")
         candidates = candidates or list(Dataset.objects.filter(id__in=aliased).order_by("namespace", "name")[:20])
     if not candidates:
         raise NotFound("There is no such dataset.")

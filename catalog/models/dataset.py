@@ -69,6 +69,16 @@ def dataset_url(slug: str, dataset_id: object) -> str:
     return reverse("dataset", kwargs={"slug": slug, "dataset_id": dataset_id})
 
 
+class DatasetAliasQuerySet(TenantQuerySet["DatasetAlias"]):
+    def existing(self) -> Self:
+        """Of pipelines that are not deleted."""
+        return self.filter(pipeline__deleted_at=None)
+
+
+class DatasetAliasManager(TenantManager.from_queryset(DatasetAliasQuerySet)):  # type: ignore[misc]
+    pass
+
+
 class DatasetAlias(TenantModel):
     """The id under which a pipeline's spec speaks of a dataset; unique per pipeline only."""
 
@@ -76,6 +86,8 @@ class DatasetAlias(TenantModel):
     pipeline = models.ForeignKey(Pipeline, on_delete=models.DO_NOTHING, related_name="aliases")
     alias = models.CharField(max_length=200)
     dataset = models.ForeignKey(Dataset, on_delete=models.DO_NOTHING, related_name="aliases")
+
+    objects: ClassVar[DatasetAliasManager] = DatasetAliasManager()
 
     class Meta:
         constraints = [

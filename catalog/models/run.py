@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID
 
 from django.db import connection, models
@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from catalog.models.pipeline import Pipeline, PipelineVersion
 from catalog.models.step import Step
+from catalog.openlineage.states import LOST_AFTER_AT_LEAST, LOST_AFTER_MEDIANS
 from dataxpipe.postgres.fields import UUID7Key
 from orgs import plans
 from orgs.tenancy import TenantManager, TenantModel, TenantQuerySet, current_organization
@@ -58,6 +59,19 @@ class RunQuerySet(TenantQuerySet["Run"]):
     def live(self) -> Self:
         """Queued or running, as far as is known."""
         return self.filter(status__in=LIVE)
+
+    def silent(self, now: datetime.datetime) -> Self:
+        """Live, and for 24 hours, or 5 medians of their pipeline if that is longer, nothing was heard of them."""
+        medians: Any = models.F("pipeline__median_duration_seconds") * models.Value(
+            datetime.timedelta(seconds=LOST_AFTER_MEDIANS)
+        )
+        waited = models.Value(now) - models.ExpressionWrapper(medians, output_field=models.DurationField())
+        has_no_median = models.Q(pipeline__median_duration_seconds=None)
+        return (
+            self.live()
+            .filter(last_event_at__lte=now - LOST_AFTER_AT_LEAST)
+            .filter(has_no_median | models.Q(last_event_at__lte=waited))
+        )
 
     def with_id(self, run_id: UUID) -> Self:
         """By public id, or by the UUID that OpenLineage knows the run by."""
@@ -172,6 +186,12 @@ class Run(TenantModel):
                 fields=["organization", "status", "-occurred_at", "-id"],
                 name="run_by_status",
                 condition=models.Q(step=None),
+            ),
+            models.Index(
+                fields=["organization", "trigger", "-occurred_at", "-id"],
+                name="run_by_rare_trigger",
+                # The newest of those that are started as usual are found soon enough among all.
+                condition=models.Q(step=None) & ~models.Q(trigger="") & ~models.Q(trigger="scheduled"),
             ),
             models.Index(
                 fields=["organization", "last_event_at"],

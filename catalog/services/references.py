@@ -100,7 +100,8 @@ class DatasetLookup:
         self.anywhere: dict[str, set[UUID]] = defaultdict(set)
         texts = {reference.text for reference in wanted if reference.namespace is None}
         if texts:
-            for row in DatasetAlias.objects.filter(alias__in=texts).values_list("pipeline_id", "alias", "dataset_id"):
+            known = DatasetAlias.objects.existing().filter(alias__in=texts)
+            for row in known.values_list("pipeline_id", "alias", "dataset_id"):
                 self.aliases[row[0], row[1]] = row[2]
                 self.anywhere[row[1]].add(row[2])
         identities = {identity for reference in wanted for identity in reference.identities()}

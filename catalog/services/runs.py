@@ -104,11 +104,10 @@ def update_run(*, run: Run, actor: Actor, changes: Mapping[str, Any]) -> Run:
 def mark_lost_runs() -> None:
     """The worker's handler: runs of which nothing was heard for 24 hours and 5 medians of the pipeline are lost."""
     now = timezone.now()
-    silent = Run.objects.live().filter(last_event_at__lt=now - datetime.timedelta(hours=24))
-    silent = silent.order_by("last_event_at").select_related("pipeline")
-    lost = [run for run in silent[:MARKED_AT_ONCE] if _is_lost(run, now)]
-    lock_pipelines(run.pipeline_id for run in lost)
-    book = RunBook(Run.objects.live().filter(id__in=[run.id for run in lost]).select_related("pipeline"))
+    silent = Run.objects.silent(now).order_by("last_event_at").values_list("id", "pipeline_id")[:MARKED_AT_ONCE]
+    lost = dict(silent)
+    lock_pipelines(lost.values())
+    book = RunBook(Run.objects.live().filter(id__in=list(lost)).select_related("pipeline"))
     for run in book.runs.values():
         run.lost_at = now if _is_lost(run, now) else None
     book.close()
@@ -125,6 +124,8 @@ def _is_lost(run: Run, now: datetime.datetime) -> bool:
 def _report_status(run: Run, changes: Mapping[str, Any]) -> None:
     status, now = changes.get("status"), timezone.now()
     finished_at = changes.get("finished_at")
+    if status is None and "finished_at" not in changes:
+        return  # whoever corrects the labels of a lost run has not heard of it
     run.last_event_at = max(now, run.last_event_at or now)
     run.lost_at = None
     if status in OPEN:
@@ -169,6 +170,8 @@ def _step(pipeline: Pipeline, name: str) -> Step:
     found: Step | None = Step.objects.filter(is_called, pipeline_id=pipeline.id).order_by("namespace", "name").first()
     if found is not None:
         return found
+    # Events lock the pipeline before they make its steps.
+    lock_pipelines([pipeline.id])
     new = Step(pipeline=pipeline, name=name, identity=identity_of("", name))
     Step.objects.bulk_create([new], ignore_conflicts=True)
     created: Step = Step.objects.get(pipeline=pipeline, identity=new.identity)

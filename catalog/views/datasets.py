@@ -77,7 +77,10 @@ def dataset(request: OrganizationRequest, dataset_id: UUID) -> HttpResponse:
         "readers": users_of(found, Direction.READS),
         "checks": by_urgency(check_rows(list(checks), request.organization.slug)),
         "failing": failing,
-        "aliases": DatasetAlias.objects.filter(dataset=found).values_list("alias", flat=True).distinct()[:10],
+        "aliases": DatasetAlias.objects.existing()
+        .filter(dataset=found)
+        .values_list("alias", flat=True)
+        .distinct()[:10],
     }
     return render(request, "catalog/dataset_detail.html", context)
 

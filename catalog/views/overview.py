@@ -56,7 +56,7 @@ def last_day() -> dict[str, Any]:
     """Runs of the last 24 hours by hour and status, oldest hour first, and their totals."""
     now = timezone.now()
     first = now.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=HOURS - 1)
-    runs = Run.objects.of_pipelines().filter(occurred_at__gte=first)
+    runs = Run.objects.existing().of_pipelines().filter(occurred_at__gte=first)
     found = runs.annotate(hour=TruncHour("occurred_at")).values_list("hour", "status").annotate(count=Count("id"))
     hours: list[dict[str, Any]] = [{"at": first + datetime.timedelta(hours=i)} for i in range(HOURS)]
     totals: dict[str, int] = {}

@@ -33,6 +33,7 @@ def test_the_last_day_counts_runs_by_hour_and_status(alice_client, acme):
     pipeline = make_pipeline(acme, "orders_sync")
     for minutes, status in ((1, "failed"), (2, "success"), (60 * 30, "success")):
         make_run(acme, pipeline, status, minutes_ago=minutes)
+    make_run(acme, make_pipeline(acme, "gone", deleted_at=timezone.now()), "failed", minutes_ago=3)
     hours = alice_client.get(URL).context["hours"]
     assert hours["totals"] == {"failed": 1, "success": 1}
     assert len(hours["hours"]) == 24

@@ -41,6 +41,15 @@ def test_a_dataset_shows_columns_producers_consumers_and_checks(api, registered)
     assert [owner["name"] for owner in detail["inherited_owners"]] == ["commerce-data@example.com"]
 
 
+def test_the_aliases_of_deleted_pipelines_mean_nothing(api, registered):
+    name = api.get("/api/v1/pipelines/").json()["results"][0]["name"]
+    assert api.get(f"{URL}raw_orders").status_code == 200
+    assert api.delete(f"/api/v1/pipelines/{name}").status_code == 202
+    assert api.get(f"{URL}raw_orders").status_code == 404
+    assert api.get("/api/v1/lineage/graph?dataset=raw_orders").status_code == 404
+    assert api.get(f"{URL}?alias=raw_orders").json()["results"] == []
+
+
 def test_a_dataset_is_found_by_id_name_and_alias(api, registered):
     by_alias = api.get(f"{URL}raw_orders").json()
     assert api.get(f"{URL}{by_alias['id']}/").json() == by_alias

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Pipeline, Run
+from catalog.services import runs
 from catalog.services.run_book import MARK_LOST_RUNS
 from catalog.services.runs import mark_lost_runs
 from orgs.due import handler_of
@@ -71,6 +72,31 @@ def test_a_lost_run_makes_health_unknown(api, pipeline):
     marked(silent(pipeline))
     found = api.get("/api/v1/pipelines/orders_sync").json()
     assert (found["health"], found["last_run"]["status"]) == ("unknown", "lost")
+
+
+def test_runs_that_wait_for_slow_pipelines_hold_up_no_others(acme, pipeline, monkeypatch):
+    monkeypatch.setattr(runs, "MARKED_AT_ONCE", 2)
+    slow = PipelineFactory(organization=acme, median_duration_seconds=100 * 3600)
+    for number in range(3):
+        silent(slow, run_id=f"slow-{number}", at=ago(hours=40))
+    assert marked(silent(pipeline)).status == "lost"
+
+
+def test_more_than_are_marked_at_once_are_marked_by_and_by(acme, pipeline, monkeypatch):
+    monkeypatch.setattr(runs, "MARKED_AT_ONCE", 2)
+    for number in range(3):
+        silent(pipeline, run_id=str(number))
+    with tenant_scope(acme):
+        mark_lost_runs()
+        assert Run.objects.live().count() == 1
+        mark_lost_runs()
+        assert Run.objects.live().count() == 0
+
+
+def test_a_correction_that_tells_nothing_of_its_course_leaves_a_lost_run_lost(api, pipeline):
+    run = marked(silent(pipeline))
+    assert api.patch(f"/api/v1/runs/{run.pk}", {"labels": {"team": "finance"}}).json()["status"] == "lost"
+    assert api.patch(f"/api/v1/runs/{run.pk}", {"status": "running"}).json()["status"] == "running"
 
 
 @pytest.mark.parametrize("status", ["running", "success", "failed"])
