@@ -15,6 +15,7 @@ from orgs.models import Session
 from orgs.services.invitations import digest_of
 from tests.conftest import PersonClient, browser_of
 from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
+from tests.orgs.second_factors import phone_of
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -86,6 +87,23 @@ def log_in_again(wanted, visitor, person, acme):
     return browser_of(person).get(f"/login?next={quote(wanted)}")
 
 
+def take_the_second_step(wanted, visitor, person, acme):
+    if not person.has_second_factor:
+        phone_of(person)
+    visitor.post("/login", {"email": person.email, "password": PASSWORD})
+    return visitor.post("/login/code", {"code": "123456", "next": wanted})
+
+
+def take_the_second_step_without_the_first(wanted, visitor, person, acme):
+    return visitor.get(f"/login/code?next={quote(wanted)}")
+
+
+def be_asked_for_the_second_step(wanted, visitor, person, acme):
+    if not person.has_second_factor:
+        phone_of(person)
+    return log_in(wanted, visitor, person, acme)
+
+
 def choose_theme(wanted, visitor, person, acme):
     return visitor.post("/theme", {"theme": "dark", "next": wanted})
 
@@ -125,6 +143,9 @@ def send_a_form_too_late(wanted, visitor, person, acme):
 DOORS = [
     log_in,
     log_in_again,
+    take_the_second_step,
+    take_the_second_step_without_the_first,
+    be_asked_for_the_second_step,
     choose_theme,
     choose_theme_by_query,
     have_the_confirmation_sent_again,
@@ -139,6 +160,8 @@ TAKEN_IN = {
     "orgs/views/api_keys.py": 1,
     "orgs/views/members.py": 1,
     "orgs/views/proof.py": 1,
+    "orgs/views/second_factor.py": 2,
+    "orgs/views/sign_in.py": 1,
 }
 
 
@@ -162,6 +185,7 @@ def test_every_place_that_takes_an_address_is_tried_here():
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_no_vector_leads_away(door, visitor, person, acme, monkeypatch):
     monkeypatch.setattr("orgs.services.email_confirmation.send_mail", lambda *args, **kwargs: True)
+    monkeypatch.setattr("orgs.views.sign_in.require_code", lambda **step: None)
     for wanted in VECTORS:
         response = door(wanted, visitor, person, acme)
         assert response.status_code == 302, (wanted, response.status_code)
@@ -169,6 +193,18 @@ def test_no_vector_leads_away(door, visitor, person, acme, monkeypatch):
         assert leads_here(location), (wanted, location)
         assert "evil" not in location, (wanted, location)
         assert len(location) < 2100
+
+
+def test_no_link_on_the_pages_of_the_second_factor_leads_away(person):
+    phone_of(person)
+    browser = browser_of(person)
+    for wanted in VECTORS[::8]:
+        for page in (
+            browser.get(f"/account/second-factor?move&next={quote(wanted)}"),
+            browser.post("/account/second-factor/codes", {"next": wanted}),
+        ):
+            assert page.status_code == 200
+            assert leads_here(page.context["next"]), wanted
 
 
 @pytest.mark.parametrize("wanted", ODD_PATHS)
