@@ -11,6 +11,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # One that was interrupted leaves an index that is never used.
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS run_loose_step", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name="run",
             index=models.Index(

@@ -13,6 +13,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # One that was interrupted leaves an index that is never used.
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS run_by_rare_trigger", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name='run',
             index=models.Index(condition=models.Q(('step', None), models.Q(('trigger', ''), _negated=True), models.Q(('trigger', 'scheduled'), _negated=True)), fields=['organization', 'trigger', '-occurred_at', '-id'], name='run_by_rare_trigger'),
