@@ -11,10 +11,10 @@ from orgs.plans import history_begins
 from orgs.services.usage.shares import PipelineShare, PipelineShares
 from orgs.tenancy import current_organization
 
-LOOKED_AT = 50_000
+LOOKED_AT = 20_000
 SHOWN = 10
 
-# The newest runs, by index.
+# The newest runs, by index: 20,000 of 430,000 took 24 ms.
 SHARES = """
     SELECT p.id, p.namespace, p.name, count(*) AS runs, sum(count(*)) OVER () AS total
     FROM (

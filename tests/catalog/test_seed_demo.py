@@ -5,9 +5,10 @@ from django.core.management.base import CommandError
 from catalog.demo.seeding import seed_pipelines
 from catalog.demo.specs import earlier_spec_of, spec_of
 from catalog.demo.stories import ACME, ARCHIVED, GLOBEX
+from catalog.demo.usage import seed_usage
 from catalog.models import Check, LineageLink, Pipeline, PipelineVersion, Run
 from catalog.spec.parse import parse_spec
-from orgs.models import Organization
+from orgs.models import Organization, UsageCount, UsageLevel
 from orgs.tenancy import tenant_scope
 
 ORDERS = [story for story in ACME if story.name in {"orders_sync", "revenue_daily", "fx_rates", "seller_scorecard"}]
@@ -49,3 +50,18 @@ def test_demo_data_is_refused_outside_of_development(db, settings):
     with pytest.raises(CommandError, match="--force"):
         call_command("seed_demo")
     assert not Organization.objects.exists()
+
+
+def test_the_demo_has_used_something(acme):
+    with tenant_scope(acme):
+        seed_pipelines(ORDERS, most_runs=20)
+        seed_usage()
+        runs = Run.objects.of_pipelines().count()
+    counts = UsageCount.objects.filter(organization=acme)
+    assert {count.period for count in counts} == {"hour", "day"}
+    assert sum(count.runs_recorded for count in counts) == runs
+    assert UsageLevel.objects.filter(organization=acme).latest("day").pipelines == len(ORDERS)
+    before = counts.count()
+    with tenant_scope(acme):
+        seed_usage()
+    assert counts.count() == before

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from catalog.services import pipeline_shares
 from orgs.models import NO_KEY
 from tests.conftest import api_of, browser_of
 from tests.factories import (
@@ -111,6 +112,16 @@ def test_runs_are_shared_out_over_pipelines(alice_client, acme):
     shares = alice_client.get(PAGE).context["shares"]
     assert [(share.label, share.runs) for share in shares.top] == [("orders", 3), ("refunds", 1)]
     assert (shares.total, shares.is_cut) == (4, False)
+
+
+def test_shares_look_at_the_newest_runs_only_and_say_so(alice_client, acme, monkeypatch):
+    monkeypatch.setattr(pipeline_shares, "LOOKED_AT", 2)
+    for name, days in (("orders", 1), ("refunds", 2), ("old", 3)):
+        pipeline = PipelineFactory(organization=acme, name=name)
+        RunFactory(organization=acme, pipeline=pipeline, occurred_at=ago(days=days))
+    page = alice_client.get(PAGE)
+    assert [share.label for share in page.context["shares"].top] == ["orders", "refunds"]
+    assert "of the last 2 runs" in text_of(page)
 
 
 def test_other_plans_say_what_would_not_fit(alice_client, acme):

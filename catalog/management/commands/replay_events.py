@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from catalog.services.lineage_events.replay import replay_events
 from orgs.models import Organization
+from orgs.services.usage.counts import flush_counts
 
 
 class Command(BaseCommand):
@@ -26,6 +27,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no organization {options['slug']}.")
         until = options["until"] or timezone.now()
         done = replay_events(organization=organization, since=options["since"], until=until)
+        flush_counts()
         self.stdout.write(f"{done.applied} events applied, {done.failed} failed.")
 
 
