@@ -33,6 +33,8 @@ def mail_plan_ended(organization: Organization, label: str) -> None:
 def _mail_owners(organization: Organization, name: str, subject: str, context: dict[str, Any]) -> None:
     link = settings.BASE_URL + reverse("plan", kwargs={"slug": organization.slug})
     context = context | {"organization_name": one_line(organization.name), "link": link}
-    owners = organization.memberships.filter(role=Role.OWNER.value).values_list("user__email", flat=True)
+    owners = organization.memberships.filter(role=Role.OWNER.value, user__is_active=True).values_list(
+        "user__email", flat=True
+    )
     for email in owners.order_by("pk"):
         send_mail(name, to=email, subject=subject, context=context, folder="billing/mail")

@@ -141,6 +141,7 @@ def test_a_failed_payment_shows_on_every_page(acme, alice_client, vera_client, s
     deliver(stripe.subscription_event(stripe.subscribe(stripe.add_customer(acme), status="past_due")))
     assert "A payment of Acme failed." in text_of(alice_client, "/o/acme/pipelines/")
     assert "Look at the payment method" in text_of(alice_client, "/o/acme/pipelines/")
+    assert "A payment of Acme failed." not in text_of(alice_client)  # which says it below, with the day
     assert "See until when" in text_of(vera_client, "/o/acme/pipelines/")
 
 

@@ -32,10 +32,10 @@ def at_once(*works):
     return answers
 
 
-def test_the_same_webhook_eight_times_at_once_takes_effect_once(stripe):
+def test_the_same_webhook_six_times_at_once_takes_effect_once(stripe):
     organization = OrganizationFactory(plan_name="free")
     event = stripe.subscription_event(stripe.subscribe(stripe.add_customer(organization)))
-    answers = at_once(*[lambda: deliver(event)] * 8)
+    answers = at_once(*[lambda: deliver(event)] * 6)
     assert {answer.status_code for answer in answers} == {200}
     assert StripeEvent.objects.get().state == EventState.APPLIED
     with tenant_scope(organization):
@@ -43,10 +43,10 @@ def test_the_same_webhook_eight_times_at_once_takes_effect_once(stripe):
     assert actions == ["subscription.changed", "organization.plan_changed"]
 
 
-def test_eight_different_webhooks_at_once_end_where_stripe_is(stripe):
+def test_six_different_webhooks_at_once_end_where_stripe_is(stripe):
     organization = OrganizationFactory(plan_name="free")
     subscription = stripe.subscribe(stripe.add_customer(organization))
-    events = [stripe.subscription_event(subscription) for _ in range(8)]
+    events = [stripe.subscription_event(subscription) for _ in range(6)]
     states = iter(["active", "past_due", "active", "unpaid", "active", "paused", "active", "canceled"])
     lock = threading.Lock()
 
