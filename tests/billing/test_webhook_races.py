@@ -47,7 +47,7 @@ def test_six_different_webhooks_at_once_end_where_stripe_is(stripe):
     organization = OrganizationFactory(plan_name="free")
     subscription = stripe.subscribe(stripe.add_customer(organization))
     events = [stripe.subscription_event(subscription) for _ in range(6)]
-    states = iter(["active", "past_due", "active", "unpaid", "active", "paused", "active", "canceled"])
+    states = iter(["active", "past_due", "unpaid", "active", "paused", "canceled"])
     lock = threading.Lock()
 
     def change_while_answering(method, path):
