@@ -106,12 +106,15 @@ class Account:
             self.store.rows("INSERT INTO deliveries (event, next_attempt) VALUES (?, ?)", event["id"], time.time())
         return event
 
+    def forget_switches(self) -> None:
+        for name in ("fault", "after_last_attempt"):
+            self.store.remember(name, None)
+
     def reset(self) -> None:
-        """As on the first day; keys stay."""
+        """As on the first day, for tests; keys stay."""
         with self.store.transaction():
             self.store.clear()
-            for name in ("fault", "after_last_attempt"):
-                self.store.remember(name, None)
+            self.forget_switches()
             self.make_prices()
 
 

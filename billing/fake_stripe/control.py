@@ -8,7 +8,7 @@ from billing.fake_stripe.account import Account
 from billing.fake_stripe.cards import FAILING_LATER, WORKING, card_of
 from billing.fake_stripe.clock import advance
 from billing.fake_stripe.delivery import send_again
-from billing.fake_stripe.endings import UPDATED, end_subscription
+from billing.fake_stripe.endings import ENDED, UPDATED, end_subscription
 from billing.fake_stripe.errors import Refusal
 from billing.fake_stripe.faults import set_fault
 from billing.fake_stripe.store import Object
@@ -76,8 +76,15 @@ def resend(account: Account, form: Form) -> None:
     send_again(account, account.get("event", form.get("event", "")))
 
 
-def reset(account: Account, form: Form) -> None:
-    account.reset()
+def begin_anew(account: Account, form: Form) -> None:
+    """Ends what runs and tells it, so that the site agrees; customers stay, because the site goes on knowing them."""
+    for subscription in account.store.every("subscription"):
+        if subscription["status"] not in ENDED:
+            end_subscription(account, subscription)
+    for session in account.store.every("checkout.session"):
+        if session["status"] == "open":
+            account.change(session, event="checkout.session.expired", status="expired", url=None)
+    account.forget_switches()
 
 
 SWITCHES: dict[str, Callable[[Account, Form], None]] = {
@@ -87,5 +94,5 @@ SWITCHES: dict[str, Callable[[Account, Form], None]] = {
     "after-last-attempt": set_after_last_attempt,
     "fault": switch_fault,
     "resend": resend,
-    "reset": reset,
+    "begin-anew": begin_anew,
 }

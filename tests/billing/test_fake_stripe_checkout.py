@@ -142,6 +142,6 @@ def test_names_are_text_on_every_page(fake, v1):
 def test_forms_of_other_sites_are_not_taken(fake, v1):
     session = open_checkout(fake)
     assert visit(session.url, {"card": CARD, "email": "a@b.test"}, Origin="http://evil.test").status == 403
-    assert visit(f"{fake.url}/control/reset", {}, Origin="null").status == 403
+    assert visit(f"{fake.url}/control/begin-anew", {}, Origin="null").status == 403
     assert v1.checkout.sessions.retrieve(session.id).status == "open"
-    assert visit(f"{fake.url}/control/reset", {}, Origin=fake.url).status == 303
+    assert visit(f"{fake.url}/control/begin-anew", {}, Origin=fake.url).status == 303

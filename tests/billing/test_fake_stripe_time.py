@@ -167,3 +167,13 @@ def test_a_step_that_cannot_be_is_refused(fake, form):
 def test_periods_end_on_the_same_day_or_the_last(start, interval, end):
     moment = int(datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp())
     assert datetime.fromtimestamp(later(moment, interval), UTC).date().isoformat() == end
+
+
+def test_beginning_anew_ends_everything_and_tells_it(fake, v1):
+    subscription, session = subscribed(fake), open_checkout(fake)
+    switch(fake, "fault", kind="500")
+    assert switch(fake, "begin-anew").status == 200
+    assert status_of(v1, subscription) == "canceled"
+    assert v1.checkout.sessions.retrieve(session.id).status == "expired"
+    assert v1.customers.retrieve(subscription.customer).name == "Acme"
+    assert told(fake)[-2:] == ["customer.subscription.deleted", "checkout.session.expired"]
