@@ -12,9 +12,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from dataxpipe.parameters import Query
-from orgs.models import NO_KEY, ApiKey, UsagePeriod
+from orgs.models import NO_KEY, UsagePeriod
 from orgs.services.usage.counts import COUNTED
-from orgs.services.usage.series import METRICS, Frame, Usage, kept_since, keys_named, usage_in
+from orgs.services.usage.series import METRICS, Frame, Sender, Usage, kept_since, senders, usage_in
 
 MAX_POINTS = 1_000
 MAX_POINTS_PER_KEY = 100
@@ -55,6 +55,7 @@ class UsageLevelPointSerializer(UsagePointSerializer):
 
 @extend_schema_serializer(component_name="UsageOfKey")
 class KeyUsageSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["api_key", "trusted_publisher", "none"])
     id = serializers.UUIDField(allow_null=True, help_text="null is what the worker did with what had to wait")
     name = serializers.CharField()
     hint = serializers.CharField(allow_blank=True)
@@ -96,16 +97,17 @@ def usage_as_dict(usage: Usage, metrics: list[str], *, is_per_key: bool) -> dict
         ],
     }
     if is_per_key:
-        names = keys_named(usage.keys)
+        names = senders(usage.keys)
         answer["keys"] = [_key_as_dict(usage, id_, names[id_], counted) for id_ in sorted(usage.keys, key=str)]
     return answer
 
 
-def _key_as_dict(usage: Usage, id_: UUID, api_key: ApiKey | None, counted: list[str]) -> dict[str, Any]:
+def _key_as_dict(usage: Usage, id_: UUID, sender: Sender, counted: list[str]) -> dict[str, Any]:
     return {
+        "kind": sender.kind,
         "id": None if id_ == NO_KEY else id_,
-        "name": api_key.name if api_key else "without a key",
-        "hint": api_key.hint if api_key else "",
+        "name": sender.name,
+        "hint": sender.hint,
         "totals": {name: usage.total_of_key(id_, name) for name in counted},
         "points": [{"start": at, **{name: counts[name] for name in counted}} for at, counts in usage.keys[id_].items()],
     }

@@ -18,8 +18,9 @@ class UsagePeriod(models.TextChoices):
 class UsageCount(models.Model):
     """What was done in an hour, by API key; old hours become days, and old days months.
 
-    Every use is in one row only, so a sum over any periods is right. `api_key_id` is no foreign key:
-    `NO_KEY` stands for the worker. `report_requests` are those of `api_requests` that draw on the budget of events.
+    Every use is in one row only, so a sum over any periods is right. `api_key_id` is no foreign key: it may be the
+    trusted publisher that keys of minutes were exchanged by, and `NO_KEY` stands for the worker. `report_requests`
+    are those of `api_requests` that draw on the budget of events.
     """
 
     pk = models.CompositePrimaryKey("organization_id", "starts_at", "period", "api_key_id")

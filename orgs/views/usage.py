@@ -16,13 +16,13 @@ from django.views.decorators.http import require_safe
 
 from dataxpipe.csv_download import csv_response
 from orgs.charts import label_of
-from orgs.models import NO_KEY, ApiKey, UsagePeriod
+from orgs.models import NO_KEY, UsagePeriod
 from orgs.permissions import Role, requires
 from orgs.plans import used_now
 from orgs.requests import OrganizationRequest
 from orgs.services.usage.counts import COUNTED
 from orgs.services.usage.forecast import LOOKED_BACK_DAYS
-from orgs.services.usage.series import LEVELS, Frame, Usage, busiest_hours, keys_named, levels_since, usage_in
+from orgs.services.usage.series import LEVELS, Frame, Sender, Usage, busiest_hours, levels_since, senders, usage_in
 from orgs.services.usage.shares import pipeline_shares
 from orgs.services.usage.what_if import fits_of_plans
 from orgs.views.usage_panels import count_panels, key_rows, level_panels
@@ -50,6 +50,7 @@ CHOICES = (
     Choice("12m", "12 months", UsagePeriod.MONTH, datetime.timedelta(days=334)),
 )
 USUAL = CHOICES[2]
+SHOWN_KEYS = 50
 CURL = 'curl -sS "{url}/api/v1/organizations/me/usage?interval=hour" -H "X-API-KEY: $DXP_KEY"'
 
 
@@ -58,8 +59,8 @@ CURL = 'curl -sS "{url}/api/v1/organizations/me/usage?interval=hour" -H "X-API-K
 def usage(request: OrganizationRequest) -> HttpResponse:
     choice, organization = _choice(request), request.organization
     used, levels = usage_in(choice.frame()), _levels_now(request)
-    chosen, names = _chosen_key(request, used), keys_named(used.keys)
-    now = timezone.now()
+    chosen, names = _chosen_key(request, used), senders(used.keys)
+    keys, now = key_rows(used, names), timezone.now()
     busiest = busiest_hours(since=now - datetime.timedelta(days=14))
     history = levels_since(now.date() - datetime.timedelta(days=LOOKED_BACK_DAYS))
     context = {
@@ -70,7 +71,8 @@ def usage(request: OrganizationRequest) -> HttpResponse:
         "is_empty": not any(used.total(metric) for metric in COUNTED),
         "level_panels": level_panels(organization, used, levels, history),
         "count_panels": count_panels(organization, used, busiest, chosen),
-        "keys": key_rows(used, names),
+        "keys": keys[:SHOWN_KEYS],
+        "further_keys": len(keys[SHOWN_KEYS:]),
         **_chosen_in_words(chosen, names),
         "curl": CURL.format(url=settings.BASE_URL),
         "shares": pipeline_shares(used.frame.start, used.frame.end),
@@ -89,16 +91,23 @@ def download(request: OrganizationRequest) -> HttpResponse:
     """Every interval in all, then by key: as much as the page shows."""
     choice = _choice(request)
     used = usage_in(choice.frame())
-    names = keys_named(used.keys)
+    names = senders(used.keys)
     rows: list[list[Any]] = []
     for at, counts in used.counts.items():
         levels = used.levels[at]
         rows.append([at, "all", None, *(counts[name] for name in COUNTED), *(levels[name] for name in LEVELS)])
         for id_, by_interval in used.keys.items():
             if at in by_interval:
-                api_key = names[id_]
-                label, hint = (api_key.name, api_key.hint) if api_key else ("without a key", None)
-                rows.append([at, label, hint, *(by_interval[at][name] for name in COUNTED), *(None for _ in LEVELS)])
+                sender = names[id_]
+                rows.append(
+                    [
+                        at,
+                        sender.name,
+                        sender.hint,
+                        *(by_interval[at][name] for name in COUNTED),
+                        *(None for _ in LEVELS),
+                    ]
+                )
     header = ["start", "key", "hint", *COUNTED, *LEVELS]
     return csv_response(f"usage-{request.organization.slug}-{choice.name}.csv", header, rows)
 
@@ -114,14 +123,10 @@ def _chosen_key(request: OrganizationRequest, used: Usage) -> UUID | None:
     return next((id_ for id_ in used.keys if asked == ("none" if id_ == NO_KEY else str(id_))), None)
 
 
-def _chosen_in_words(chosen: UUID | None, names: Mapping[UUID, ApiKey | None]) -> dict[str, str]:
+def _chosen_in_words(chosen: UUID | None, names: Mapping[UUID, Sender]) -> dict[str, str]:
     if chosen is None:
         return {}
-    api_key = names[chosen]
-    return {
-        "chosen_id": "none" if chosen == NO_KEY else str(chosen),
-        "chosen_name": api_key.name if api_key else "Without a key",
-    }
+    return {"chosen_id": "none" if chosen == NO_KEY else str(chosen), "chosen_name": names[chosen].name}
 
 
 def _levels_now(request: OrganizationRequest) -> dict[str, int]:

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from orgs.charts import Column, Level, column_chart, level_chart
-from orgs.models import NO_KEY, ApiKey, Organization, UsageLevel, UsagePeriod
+from orgs.models import NO_KEY, Organization, UsageLevel, UsagePeriod
 from orgs.plans import limit_of
 from orgs.quantities import amount, level_state
 from orgs.services.usage.counts import COUNTED
 from orgs.services.usage.forecast import day_reached
-from orgs.services.usage.series import Busiest, Usage, following
+from orgs.services.usage.series import Busiest, Sender, Usage, following
 from orgs.templatetags.ui import compact
 
 LEVEL_LABELS = {"pipelines": "Pipelines", "connections": "Connections", "storage_bytes": "Storage"}
@@ -104,17 +104,16 @@ def count_panels(organization: Organization, usage: Usage, busiest: Busiest, cho
     return panels
 
 
-def key_rows(usage: Usage, names: Mapping[UUID, ApiKey | None]) -> list[dict[str, Any]]:
+def key_rows(usage: Usage, names: Mapping[UUID, Sender]) -> list[dict[str, Any]]:
     """The keys with their share of each count, those with the most requests first."""
     totals = {metric: usage.total(metric) for metric in COUNTED}
     rows = []
-    for id_, api_key in names.items():
+    for id_, sender in names.items():
         counts = {metric: usage.total_of_key(id_, metric) for metric in COUNTED}
         rows.append(
             {
                 "id": "none" if id_ == NO_KEY else str(id_),
-                "uuid": id_,
-                "api_key": api_key,
+                "sender": sender,
                 "counts": [
                     {
                         "label": COUNT_LABELS[metric],

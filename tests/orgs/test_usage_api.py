@@ -83,13 +83,14 @@ def test_by_key(acme, api):
     body = api.get(f"{USAGE}?per=key&metrics=api_requests,pipelines").json()
     keys = {key["name"]: key for key in body["keys"]}
     assert keys["airflow"] == {
+        "kind": "api_key",
         "id": str(other.pk),
         "name": "airflow",
         "hint": other.hint,
         "totals": {"api_requests": 8},
         "points": [{"start": "2026-03-15T00:00:00Z", "api_requests": 8}],
     }
-    assert keys["without a key"]["id"] is None
+    assert keys["Without a key"]["id"] is None
     assert body["totals"] == {"api_requests": 14}
 
 
@@ -126,7 +127,7 @@ def test_another_organizations_usage_is_not_told(acme, globex, api):
 
 
 def test_it_takes_the_same_queries_for_one_row_and_for_fifty(acme, api):
-    UsageCountFactory(organization=acme, starts_at=at("2026-03-15T09:00"))
+    UsageCountFactory(organization=acme, starts_at=at("2026-03-15T09:00"), api_key_id=api.api_key.pk)
     api.get(USAGE)  # the caller is written at once, and only once
     with CaptureQueriesContext(connection) as few:
         api.get(f"{USAGE}?per=key")

@@ -11,12 +11,14 @@ from catalog.services.run_book import RunBook
 from dataxpipe import gunicorn
 from orgs import tasks
 from orgs.models import NO_KEY, Due, UsageCount
+from orgs.plans import Override
 from orgs.services.flushing import start_flushing
 from orgs.services.usage import counts
 from orgs.services.usage.counts import count, counted_for, flush_counts
+from orgs.services.usage.series import GONE, NOBODY, Sender, senders
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
-from tests.factories import OrganizationFactory, PipelineFactory
+from tests.factories import OrganizationFactory, PipelineFactory, TrustedPublisherFactory
 from tests.factories.openlineage import airflow_task_event, run_event, run_id
 
 ME, RUNS, RESULTS, BATCH = (
@@ -54,6 +56,39 @@ def test_refused_requests_are_counted_as_they_were_answered(acme, api):
     assert api.get("/api/v1/pipelines/nothing").status_code == 404
     assert api.get("/api/v1/pipelines/", headers={"X-API-KEY": "dxp_wrong"}).status_code == 401
     assert counted(acme) == {"api_requests": 1}
+
+
+@pytest.mark.usefixtures("limits")
+def test_a_request_over_the_rate_is_not_counted(acme, api):
+    acme.limit_overrides = {"requests_per_minute": Override("requests_per_minute", 2, "agreed").as_json()}
+    acme.save()
+    assert [api.get(ME).status_code for _ in range(4)] == [200, 200, 429, 429]
+    assert counted(acme) == {"api_requests": 2}
+
+
+def test_the_keys_of_ci_runs_are_counted_as_their_publisher(acme, api):
+    publisher = TrustedPublisherFactory(organization=acme, name="github")
+    for _ in range(3):
+        api_of(acme, publisher=publisher).get(ME)
+    flush_counts()
+    count = UsageCount.objects.get(organization=acme)
+    assert (count.api_key_id, count.api_requests) == (publisher.pk, 3)
+    with tenant_scope(acme):
+        assert senders([publisher.pk, api.api_key.pk, NO_KEY, UUID(int=5)]) == {
+            publisher.pk: Sender("trusted_publisher", "github"),
+            api.api_key.pk: Sender("api_key", api.api_key.name, api.api_key.hint),
+            NO_KEY: NOBODY,
+            UUID(int=5): GONE,
+        }
+
+
+def test_a_report_is_told_from_what_draws_on_the_limit_of_requests(acme, api):
+    PipelineFactory(organization=acme, name="orders")
+    api.post(RUNS, {"pipeline_id": "orders", "status": "success"})
+    api.get(ME)
+    flush_counts()
+    count = UsageCount.objects.get(organization=acme)
+    assert (count.api_requests, count.report_requests) == (2, 1)
 
 
 def test_a_run_is_counted_once_however_often_it_is_reported(acme, api):

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog.services import pipeline_shares
 from orgs.models import NO_KEY
+from orgs.views import usage
 from tests.conftest import api_of, browser_of
 from tests.factories import (
     ConnectionFactory,
@@ -158,6 +159,16 @@ def test_the_table_tells_what_the_charts_do(alice_client, acme):
     assert "1,234" in text_of(alice_client.get(PAGE))
 
 
+def test_only_the_busiest_keys_are_listed(alice_client, acme, monkeypatch):
+    monkeypatch.setattr(usage, "SHOWN_KEYS", 2)
+    for requests in (1, 5, 3):
+        key = api_of(acme, name=f"key of {requests}").api_key.pk
+        UsageCountFactory(organization=acme, starts_at=ago(hours=3), api_key_id=key, api_requests=requests)
+    page = alice_client.get(PAGE)
+    assert [row["sender"].name for row in page.context["keys"]] == ["key of 5", "key of 3"]
+    assert "And 1 more, which the CSV holds." in text_of(page)
+
+
 def test_names_of_keys_are_inert(alice_client, acme):
     key = api_of(acme, name="<script>alert(1)</script>").api_key
     UsageCountFactory(organization=acme, starts_at=ago(hours=3), api_key_id=key.pk)
@@ -190,7 +201,7 @@ def test_the_download_holds_what_the_page_shows(alice_client, acme):
     rows = list(csv.DictReader(io.StringIO(response.content.decode())))
     found = {row["key"]: row for row in rows if row["start"] == "2026-03-15T07:00:00Z"}
     assert {name: row["api_requests"] for name, row in found.items()} == {
-        "all": "32", "'=airflow()": "30", "without a key": "2",
+        "all": "32", "'=airflow()": "30", "Without a key": "2",
     }  # fmt: skip
     assert found["all"]["pipelines"] == "4"
     assert sum(row["key"] == "all" for row in rows) == 24

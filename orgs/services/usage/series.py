@@ -12,7 +12,7 @@ from django.db.models import Max, Sum
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
-from orgs.models import ApiKey, UsageCount, UsageLevel, UsagePeriod
+from orgs.models import NO_KEY, ApiKey, UsageCount, UsageLevel, UsagePeriod
 from orgs.services.usage.counts import COUNTED
 from orgs.services.usage.rollup import DAYS_KEPT, HOURS_KEPT
 from orgs.tenancy import current_organization
@@ -101,10 +101,28 @@ def usage_in(frame: Frame) -> Usage:
     return Usage(frame, counts, keys, _levels_in(frame))
 
 
-def keys_named(ids: Iterable[UUID]) -> dict[UUID, ApiKey | None]:
-    """The keys with these ids; None is what the worker did."""
-    known = ApiKey.objects.filter(organization=current_organization()).in_bulk(list(ids))
-    return {id_: known.get(id_) for id_ in ids}
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who used something: an API key, a trusted publisher for the keys of its CI runs, or nobody with a key."""
+
+    kind: str
+    name: str
+    hint: str = ""
+
+
+NOBODY = Sender("none", "Without a key")
+GONE = Sender("trusted_publisher", "A publisher that is gone")
+
+
+def senders(ids: Iterable[UUID]) -> dict[UUID, Sender]:
+    """Who stands behind the ids that counts are kept by."""
+    organization, found = current_organization(), {NO_KEY: NOBODY}
+    keys = ApiKey.objects.filter(organization=organization).in_bulk([id_ for id_ in ids if id_ != NO_KEY])
+    found |= {id_: Sender("api_key", key.name, key.hint) for id_, key in keys.items()}
+    if others := [id_ for id_ in ids if id_ not in found]:
+        publishers = organization.trusted_publishers.in_bulk(others)
+        found |= {id_: Sender("trusted_publisher", publisher.name) for id_, publisher in publishers.items()}
+    return {id_: found.get(id_, GONE) for id_ in ids}
 
 
 def _levels_in(frame: Frame) -> dict[datetime.datetime, dict[str, int | None]]:
