@@ -186,13 +186,20 @@ def test_a_code_of_somebody_else_does_not_help(visitor, alice):
 
 def test_the_code_proves_who_is_there_as_the_password_does(bob, phone):
     client = browser_of(bob)
-    page = client.get("/prove").content.decode()
-    assert 'name="password"' in page
-    assert 'name="code"' in page
-    assert client.post("/prove", {"code": phone.code()}).status_code == 302
-    assert client.post("/prove", {"code": phone.code()}).status_code == 400
+    assert "Use a code of your authenticator app" in client.get("/prove").content.decode()
+    assert 'autocomplete="one-time-code"' in client.get("/prove?code=1").content.decode()
+    code = phone.code()
+    assert client.post("/prove?code=1", {"code": code}).status_code == 302
+    assert client.post("/prove?code=1", {"code": code}).status_code == 400
     assert client.post("/prove", {"password": PASSWORD}).status_code == 302
-    assert client.post("/prove", {"password": "", "code": ""}).status_code == 400
+
+
+def test_who_has_no_password_is_asked_for_the_code(bob, phone):
+    bob.set_unusable_password()
+    bob.save()
+    client = browser_of(bob)
+    assert 'name="password"' not in client.get("/prove").content.decode()
+    assert client.post("/prove", {"code": phone.code()}).status_code == 302
 
 
 def test_a_lost_master_key_leaves_the_recovery_codes(visitor, phone, settings, caplog):

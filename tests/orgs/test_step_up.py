@@ -112,3 +112,11 @@ def test_nor_is_the_organization_handed_over_nor_a_first_key_made(late, bob, acm
 def test_who_may_not_do_it_is_told_so_instead_of_asked(bob_client):
     age(bob_client)
     assert bob_client.post(KEYS, {"name": "ci"}).status_code == 403
+
+
+def test_who_has_neither_password_nor_code_logs_in_again(alice):
+    alice.set_unusable_password()
+    alice.save()
+    text = browser_of(alice).get("/prove").content.decode()
+    assert "Log in again" in text
+    assert 'name="password"' not in text
