@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "orgs",
     "catalog",
     "billing",
+    "orgs.admin_config.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -1,5 +1,6 @@
 """The table of contents: pages, API, probes."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from dataxpipe import documentation
@@ -11,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/v1/schema/?$", documentation.schema, name="schema"),
     re_path(r"^api/docs/?$", documentation.api_docs, name="api_docs"),
     path("api/v1/", include("dataxpipe.api")),
+    path("admin/", admin.site.urls),
     path("problems/", documentation.problems, name="problems"),
     path("problems/<slug:slug>", documentation.problem, name="problem"),
     re_path(r"^healthz/?$", healthz),

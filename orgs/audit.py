@@ -34,6 +34,8 @@ class Action(enum.Enum):
     ORGANIZATION_RESUMED = "organization.resumed"
     ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"
     ORGANIZATION_DELETION_UNDONE = "organization.deletion_undone"
+    SUPPORT_ENTERED = "support.entered"
+    SUPPORT_LEFT = "support.left"
     CHECKOUT_STARTED = "checkout.started"
     SUBSCRIPTION_CHANGED = "subscription.changed"
     INVITATION_CREATED = "invitation.created"

@@ -16,6 +16,7 @@ def organization(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": current,
         "actor": getattr(request, "actor", None),
+        "support_entry": getattr(request, "support_entry", None),
         # Called by the templates that show them: an error page must not ask the database that failed.
         "memberships": loaded if current is not None else partial(memberships, request),
         "near_limits": partial(near_limits, current) if current is not None else (),

@@ -12,13 +12,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from dataxpipe.errors import problem_page
-from dataxpipe.problems import NotFound, Problem
+from dataxpipe.problems import Forbidden, NotFound, Problem
 from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
 from orgs.models import Membership, Organization, OrganizationStatus, User
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
 from orgs.services.refusals import REMEMBERED_STATUSES, count_refusal
+from orgs.services.support import current_entry
 from orgs.standing import require_standing
 from orgs.tenancy import roll_back, tenant_scope
 
@@ -94,25 +95,39 @@ class OrganizationMiddleware:
     ) -> HttpResponse:
         slug = kwargs.pop("slug")
         membership = next((m for m in memberships(request) if m.organization.slug == slug), None)
-        if membership is None:
+        if membership is None and not self._entered(request, slug):
             return self._at_new_address(request, slug)
-        if response := self._refused_by_standing(request, view, membership.organization):
+        if membership is not None:
+            if request.session.get("organization") != slug:
+                request.session["organization"] = slug
+            request.organization = membership.organization  # type: ignore[attr-defined]
+            request.actor = Actor.of_person(request.user, Role(membership.role), request)  # type: ignore[attr-defined, arg-type]
+        organization: Organization = request.organization  # type: ignore[attr-defined]
+        if response := self._refused_by_standing(request, view, organization):
             return response
-        if membership.organization.requires_second_factor and not cast("User", request.user).has_second_factor:
+        if organization.requires_second_factor and not cast("User", request.user).has_second_factor:
             return redirect_to_login(request.get_full_path(), reverse("second_factor"))
-        if request.session.get("organization") != slug:
-            request.session["organization"] = slug
-        request.organization = membership.organization  # type: ignore[attr-defined]
-        request.actor = Actor.of_person(request.user, Role(membership.role), request)  # type: ignore[attr-defined, arg-type]
         if getattr(view, "opens_own_scopes", False):
             return view(request, *args, **kwargs)
-        with tenant_scope(membership.organization):
+        with tenant_scope(organization):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render") and callable(response.render):
                 response = response.render()
             if response.status_code >= 400:
                 roll_back()
         return response
+
+    def _entered(self, request: HttpRequest, slug: str) -> bool:
+        """Staff who entered look at pages as viewers; without an entry they are strangers like others."""
+        user = cast("User", request.user)
+        entry = current_entry(user, slug) if user.is_staff else None
+        if entry is None:
+            return False
+        if request.method not in SAFE_METHODS:
+            raise Forbidden("Support only looks: whoever entered an organization changes nothing in it.")
+        request.support_entry, request.organization = entry, entry.organization  # type: ignore[attr-defined]
+        request.actor = Actor.of_staff(user, request, role=Role.VIEWER)  # type: ignore[attr-defined]
+        return True
 
     def _refused_by_standing(
         self, request: HttpRequest, view: Callable[..., HttpResponse], organization: Organization

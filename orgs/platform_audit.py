@@ -21,6 +21,10 @@ class PlatformAction(enum.Enum):
     PLATFORM_KEY_ISSUED = "platform_key.issued"
     PLATFORM_KEY_REVOKED = "platform_key.revoked"
     ORGANIZATION_PURGED = "organization.purged"
+    PERSON_DEACTIVATED = "person.deactivated"
+    PERSON_REACTIVATED = "person.reactivated"
+    STAFF_GRANTED = "staff.granted"
+    STAFF_REVOKED = "staff.revoked"
 
 
 def remember(

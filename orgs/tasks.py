@@ -21,6 +21,7 @@ from orgs.services.key_warnings import WARNING_TASK, mail_warning
 from orgs.services.new_sign_in import SIGN_IN_TASK, mail_sign_in
 from orgs.services.passwords import RESET_TASK, MailServerDown, send_reset_link
 from orgs.services.purge import purge_deleted_organizations
+from orgs.services.support import close_ended_entries
 from orgs.services.trusted_publishers import forget_exchanged
 from orgs.services.usage.counts import flush_counts
 from orgs.services.usage.rollup import tidy_usage
@@ -75,6 +76,12 @@ def tidy_old_usage(timestamp: int) -> None:
 @app.task(name="forget_old_refusals", queueing_lock="forget_old_refusals")
 def forget_old_refusals(timestamp: int) -> None:
     refusals.forget_refusals(before=timezone.now() - refusals.KEPT_FOR)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="close_support_entries", queueing_lock="close_support_entries")
+def close_support_entries(timestamp: int) -> None:
+    close_ended_entries()
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -36,6 +36,7 @@ CONTROL_TABLES = {
     "orgs_usagecount": "counted outside scopes, many organizations in one statement",
     "orgs_usagelevel": "levels of every organization are thinned out in one statement",
     "orgs_trustedpublisher": "a CI platform's token is looked at before anything else is known of its sender",
+    "orgs_supportentry": "staff who entered are found before the organization is bound",
     "orgs_due": "the worker must find work without visiting every tenant",
 }
 

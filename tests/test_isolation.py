@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from orgs.models import Organization
 from tests.conftest import _member, api_of, browser_of, platform_key
+from tests.factories import UserFactory
 from tests.factories.rows import fill, fingerprint, mirror
-from tests.routes import OPERATE, Route, every_route, resolved_routes
+from tests.routes import OPERATE, STAFF, Route, every_route, resolved_routes
 from tests.routes.calls import Answer, call, undone
 
 pytestmark = pytest.mark.usefixtures("limits")
@@ -35,11 +36,14 @@ OF_TENANTS = {
 
 def insider(organization: Organization, owner: Any) -> Callable[[Route, dict[str, Any]], Answer]:
     """Calls a route with a key of every scope, or as the owner in the browser."""
-    key, browser, operator = api_of(organization).api_key.text, browser_of(owner), platform_key()
+    key, browser = api_of(organization).api_key.text, browser_of(owner)
+    operator, staff = platform_key(), browser_of(UserFactory(is_staff=True))
 
     def ask(route: Route, values: dict[str, Any]) -> Answer:
         if route.access is OPERATE:
             return call(Client(), route, values, **{"X-API-KEY": operator})
+        if route.access is STAFF:
+            return call(staff, route, values)
         return call(Client(), route, values, **{"X-API-KEY": key}) if route.is_api else call(browser, route, values)
 
     return ask

@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.conftest import _member, api_of, browser_of, platform_key
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
-from tests.routes import EVERY_ROLE, SCOPES, every_route
+from tests.routes import EVERY_ROLE, SCOPES, STAFF, every_route
 from tests.routes.calls import call, undone
 
 pytestmark = pytest.mark.usefixtures("limits")
@@ -78,7 +78,7 @@ def test_a_stranger_finds_nothing_and_nobody_is_sent_to_the_login(route, acme, g
 @pytest.mark.parametrize("route", OTHER_PAGES, ids=str)
 def test_a_page_outside_of_organizations_needs_a_login_or_none(route, acme):
     route.prepare(acme)
-    person = UserFactory()
+    person = UserFactory(is_staff=route.access is STAFF)
     MembershipFactory(organization=OrganizationFactory(), user=person)
     values = route.filled(acme)
     with undone():
@@ -89,3 +89,18 @@ def test_a_page_outside_of_organizations_needs_a_login_or_none(route, acme):
         assert answer.headers["location"].startswith("/login")
     else:
         assert is_as_the_table_says(route, answer.status)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.access is STAFF], ids=str)
+def test_what_is_for_staff_is_not_there_for_anybody_else(route, acme, alice):
+    route.prepare(acme)
+    with undone():
+        answer = call(browser_of(alice), route, route.filled(acme))
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize("route", TENANT_PAGES, ids=str)
+def test_staff_are_strangers_until_they_enter(route, acme, gary):
+    route.prepare(acme)
+    values = route.filled(acme)
+    assert call(browser_of(UserFactory(is_staff=True)), route, values).status == 404

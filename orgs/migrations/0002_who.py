@@ -18,6 +18,9 @@ class Migration(migrations.Migration):
         ('orgs', '0001_partition_functions'),
     ]
 
+    # Those who point to people without saying at which migration mean the first one, which has no people yet.
+    run_before = [('admin', '0001_initial')]
+
     operations = [
         migrations.CreateModel(
             name='User',

@@ -11,6 +11,7 @@ from orgs.models.rate_counter import RateCounter
 from orgs.models.refusal import Refusal
 from orgs.models.second_factor import SecondFactor
 from orgs.models.session import Session
+from orgs.models.support_entry import SupportEntry
 from orgs.models.trusted_publisher import TrustedPublisher, UsedToken
 from orgs.models.usage import NO_KEY, UsageCount, UsageLevel, UsagePeriod
 from orgs.models.user import User
@@ -39,6 +40,7 @@ __all__ = [
     "Refusal",
     "SecondFactor",
     "Session",
+    "SupportEntry",
     "TrustedPublisher",
     "UsageCount",
     "UsageLevel",

@@ -50,6 +50,7 @@ ADMINISTER = Access("delete pipelines; members, keys, settings", "organization:a
 OWN = Access("billing, transfer, move, delete", None, frozenset({"owner"}))
 MEMBER = Access("be a member", None, EVERY_ROLE)
 SIGNED_IN = Access("be signed in")
+STAFF = Access("be one of the staff", is_for_operators=True)
 OPERATE = Access("operate the platform", is_for_operators=True)
 CARE_FOR_PARTS = Access("make and see sub-organizations", "organization:admin", ADMINS, is_for_operators=True)
 ANYBODY = Access("nothing", needs_login=False)

@@ -1,0 +1,43 @@
+"""What operators do to people: closing and opening accounts, and who is one of the staff."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from dataxpipe.problems import Conflict
+from orgs.actors import Actor
+from orgs.models import User
+from orgs.platform_audit import PlatformAction, remember
+from orgs.services.suspension import require_reason
+
+
+def deactivate_person(*, user: User, reason: str, actor: Actor) -> None:
+    """No session of theirs works from the next request on, and no login. Raises `Conflict` for oneself."""
+    if actor.kind == "staff" and actor.id == str(user.pk):
+        raise Conflict("Nobody closes the own account here.")
+    _set_active(user, False, PlatformAction.PERSON_DEACTIVATED, reason, actor)
+
+
+def reactivate_person(*, user: User, reason: str, actor: Actor) -> None:
+    _set_active(user, True, PlatformAction.PERSON_REACTIVATED, reason, actor)
+
+
+def set_staff(*, user: User, is_staff: bool, actor: Actor) -> None:
+    """Staff see `/admin/` and may enter organizations, from the next request on."""
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if user.is_staff == is_staff:
+            return
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
+        action = PlatformAction.STAFF_GRANTED if is_staff else PlatformAction.STAFF_REVOKED
+        remember(action, actor, target_label=user.email)
+
+
+def _set_active(user: User, is_active: bool, action: PlatformAction, reason: str, actor: Actor) -> None:
+    reason = require_reason(reason)
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        user.is_active = is_active
+        user.save(update_fields=["is_active"])
+        remember(action, actor, target_label=user.email, after={"reason": reason})
