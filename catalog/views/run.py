@@ -18,6 +18,7 @@ from catalog.views.run_events import Sight, event_rows, facet_rows
 from catalog.views.run_rows import LIST_FIELDS, NEWEST_FIRST, RunFilters
 from catalog.views.run_steps import MOST_STEP_RUNS, timeline
 from orgs.permissions import Role, requires
+from orgs.plans import history_days
 from orgs.requests import OrganizationRequest
 
 MOST_EVENTS = 200
@@ -29,7 +30,13 @@ def runs(request: OrganizationRequest) -> HttpResponse:
     filters = RunFilters(request.GET)
     shown = Run.objects.existing().shown().of_pipelines()
     page = page_of(request, filters.apply(shown).values(*LIST_FIELDS), NEWEST_FIRST)
-    return render(request, "catalog/run_list.html", {"nav": "runs", "filters": filters, "page": page})
+    context = {
+        "nav": "runs",
+        "filters": filters,
+        "page": page,
+        "history_days": history_days(request.organization, "run_history_days"),
+    }
+    return render(request, "catalog/run_list.html", context)
 
 
 @requires(Role.VIEWER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, models
 
+from catalog.services import retention
 from dataxpipe import errors, rendering
 from dataxpipe.postgres import base, pool, schema
 from dataxpipe.postgres.embedded import ensure_server
 from dataxpipe.postgres.walls import tenant_condition
 from dataxpipe.problems import Forbidden, NotFound
-from orgs import middleware, permissions, tenancy, viewsets
+from orgs import middleware, permissions, plans, tenancy, viewsets
 from orgs.models import Membership, Organization
 
 SCOPE = "tests/dataxpipe/test_tenant_scope.py::"
@@ -25,6 +27,8 @@ FAILURES = "tests/dataxpipe/test_database_failures.py::"
 FILLED = "tests/dataxpipe/test_migrations_on_filled_tables.py::"
 PERMISSIONS = "tests/test_permissions.py::"
 ISOLATION = "tests/test_isolation.py::"
+LIMITS = "tests/catalog/test_plan_limits.py::"
+RETENTION = "tests/catalog/test_retention.py::"
 GATE = "tests/dataxpipe/test_gate.py::test_every_wall_stands"
 READY = "tests/dataxpipe/test_health.py::test_it_is_ready_when_every_wall_stands"
 
@@ -313,3 +317,27 @@ def strangers_told_that_the_organization_exists(patch: Any) -> None:
             raise
 
     patch.setattr(middleware.OrganizationMiddleware, "_inside_organization", tell)
+
+
+# The plan's limits
+
+
+@defect(LIMITS + "test_fifty_at_once_leave_exactly_three", LIMITS + "test_connections_at_once_keep_to_the_limit")
+def room_counted_without_the_lock(patch: Any) -> None:
+    patch.setattr(Organization.objects, "select_for_update", lambda **kwargs: Organization.objects.all())
+
+
+@defect(RETENTION + "test_runs_beyond_the_history_are_hidden_everywhere")
+def old_runs_not_hidden(patch: Any) -> None:
+    patch.setattr(plans, "history_begins", lambda resource: datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
+
+
+@defect(RETENTION + "test_after_a_downgrade_what_is_hidden_is_not_deleted_yet")
+def hidden_runs_deleted_at_once(patch: Any) -> None:
+    patch.setattr(
+        retention,
+        "review_history",
+        lambda: {
+            resource: plans.history_days(tenancy.current_organization(), resource) for resource in plans.HISTORIES
+        },
+    )
