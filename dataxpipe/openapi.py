@@ -106,7 +106,12 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
-            {"type": "http", "scheme": "bearer", "description": "The same key, as OpenLineage clients send it."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The same key, as OpenLineage clients send it; or a person's token of the identity "
+                "provider, with `X-Organization` naming the organization where there are several.",
+            },
         ]
 
 

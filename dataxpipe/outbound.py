@@ -52,6 +52,14 @@ def require_address(url: str) -> tuple[str, str, int, str]:
     return parts.scheme, parts.hostname, port, path
 
 
+def require_public_host(url: str) -> None:
+    """For clients of others that resolve the name themselves. Raises `OutboundRefused`."""
+    scheme, host, port, _ = require_address(url)
+    address = _resolve(host, port)
+    if scheme == "http" and not _is_allowed_by_operator(address):
+        raise OutboundRefused(f"{host} is asked over https alone.")
+
+
 def _get(url: str) -> bytes:
     scheme, host, port, path = require_address(url)
     address = _resolve(host, port)

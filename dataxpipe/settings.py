@@ -234,6 +234,20 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
+# The identity provider whose people log in, and whose tokens the API takes; OIDC_RP_… are mozilla-django-oidc's names.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_RP_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_RP_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_API_AUDIENCES = env.list("OIDC_API_AUDIENCES", default=[BASE_URL])
+OIDC_RP_SCOPES = "openid email profile"
+OIDC_RP_SIGN_ALGO = "RS256"  # for mozilla-django-oidc's start alone: orgs.issuers says which algorithms count
+OIDC_USE_PKCE = True
+OIDC_TIMEOUT = 5
+OIDC_AUTHENTICATION_CALLBACK_URL = "oidc_callback"
+if OIDC_ISSUER and not OIDC_RP_CLIENT_ID:
+    raise ImproperlyConfigured("OIDC_CLIENT_ID is not set, but OIDC_ISSUER is; `docs/people.md` says what both are.")
+
 IS_HTTPS = BASE_URL.startswith("https://")
 SESSION_ENGINE = "orgs.sessions"
 SESSION_COOKIE_NAME = "__Host-dxp_session" if IS_HTTPS else "dxp_session"

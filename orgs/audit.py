@@ -59,6 +59,7 @@ class Action(enum.Enum):
     MEMBER_ACCOUNT_DELETED = "member.account_deleted"
     MEMBER_DATA_ERASED = "member.data_erased"
     AUDIT_EXPORTED = "audit.exported"
+    MEMBER_IDENTITY_LINKED = "member.identity_linked"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_OVERLAP_ENDED = "api_key.overlap_ended"

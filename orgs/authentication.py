@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dataxpipe.postgres.written import columns_of, instance_of, width_of
 from dataxpipe.problems import CredentialInQuery, NotAuthenticated
-from orgs import keys, legacy_keys
+from orgs import keys, legacy_keys, oidc
 from orgs.actors import Actor, client_address
 from orgs.models import ApiKey, Organization
 from orgs.services.api_keys import note_reuse
@@ -30,6 +30,8 @@ class ApiKeyAuthentication:
         text = presented_key(request)
         if text is None:
             raise NotAuthenticated("Send an API key in the header X-API-KEY.")
+        if oidc.is_configured() and _is_token(text, request):
+            return oidc.authenticate_person(text, request=request._request)
         api_key = authenticate_key(text, request=request._request)
         actor = Actor.of_key(api_key, request._request)
         _know(request._request, api_key, actor)
@@ -57,6 +59,11 @@ def authenticate_key(text: str, *, request: Any) -> ApiKey:
     if api_key.allowed_cidrs and not _is_within(client_address(request), api_key.allowed_cidrs):
         raise NotAuthenticated("The API key may not be used from this address.")
     return api_key
+
+
+def _is_token(text: str, request: Any) -> bool:
+    """A JSON Web Token has two dots, and an API key none."""
+    return text.count(".") == 2 and "X-API-KEY" not in request.headers
 
 
 def _know(request: Any, api_key: ApiKey, actor: Actor) -> None:

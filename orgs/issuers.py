@@ -57,6 +57,7 @@ class Token:
 
 @dataclass(slots=True)
 class _Issuer:
+    document: dict[str, Any] = field(default_factory=dict)
     keys: dict[str | None, jwt.PyJWK] = field(default_factory=dict)
     asked_at: float = float("-inf")
     answered_at: float = float("-inf")
@@ -124,32 +125,53 @@ def _signing_key(text: str, issuer: str) -> jwt.PyJWK:
     return key
 
 
-def _key_of(issuer: str, key_id: str | None) -> jwt.PyJWK:
-    """From memory for an hour, for a day while the issuer cannot be reached; an unknown key id asks it anew."""
-    if len(_issuers) >= MOST_ISSUERS:
-        _issuers.clear()
-    known = _issuers.setdefault(issuer, _Issuer())
+def discovered(issuer: str) -> Mapping[str, Any]:
+    """What the issuer says of itself: its endpoints. Raises `TokenRefused` while it cannot be had."""
+    known = _known(issuer)
     with known.lock:
-        now = time.monotonic()
-        is_stale = now - known.answered_at > KEYS_KEPT_SECONDS
-        if (is_stale or key_id not in known.keys) and now - known.asked_at > ASKED_AGAIN_AFTER_SECONDS:
-            known.asked_at = now
-            try:
-                known.keys, known.failure, known.answered_at = _fetch_keys(issuer), "", now
-            except OutboundRefused as reason:
-                known.failure = str(reason)
-        if now - known.answered_at > KEPT_IN_NEED_SECONDS:
-            raise TokenRefused(f"The keys of {issuer} cannot be had: {known.failure}")
+        _refresh(known, issuer, is_wanting=False)
+        return known.document
+
+
+def _key_of(issuer: str, key_id: str | None) -> jwt.PyJWK:
+    known = _known(issuer)
+    with known.lock:
+        _refresh(known, issuer, is_wanting=key_id not in known.keys)
         if key_id not in known.keys:
             raise TokenRefused(f"{issuer} has no such key.")
         return known.keys[key_id]
 
 
-def _fetch_keys(issuer: str) -> dict[str | None, jwt.PyJWK]:
-    """By key id; the only key also stands under None, for issuers that name none. Raises `OutboundRefused`."""
+def _known(issuer: str) -> _Issuer:
+    if len(_issuers) >= MOST_ISSUERS:
+        _issuers.clear()
+    return _issuers.setdefault(issuer, _Issuer())
+
+
+def _refresh(known: _Issuer, issuer: str, *, is_wanting: bool) -> None:
+    """What was answered holds for an hour, for a day while the issuer is away; a key that is wanting asks anew."""
+    now = time.monotonic()
+    is_stale = now - known.answered_at > KEYS_KEPT_SECONDS
+    if (is_stale or is_wanting) and now - known.asked_at > ASKED_AGAIN_AFTER_SECONDS:
+        known.asked_at = now
+        try:
+            known.document = _fetch_document(issuer)
+            known.keys, known.failure, known.answered_at = _fetch_keys(known.document), "", now
+        except OutboundRefused as reason:
+            known.failure = str(reason)
+    if now - known.answered_at > KEPT_IN_NEED_SECONDS:
+        raise TokenRefused(f"The keys of {issuer} cannot be had: {known.failure}")
+
+
+def _fetch_document(issuer: str) -> dict[str, Any]:
     document = get_json(issuer.rstrip("/") + DISCOVERY)
     if not isinstance(document, dict) or document.get("issuer") != issuer:
         raise OutboundRefused("its discovery document names another issuer.")
+    return document
+
+
+def _fetch_keys(document: Mapping[str, Any]) -> dict[str | None, jwt.PyJWK]:
+    """By key id; the only key also stands under None, for issuers that name none. Raises `OutboundRefused`."""
     address = document.get("jwks_uri")
     if not isinstance(address, str):
         raise OutboundRefused("its discovery document names no keys.")

@@ -19,7 +19,7 @@ from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
 from dataxpipe.rendering import problem_of_database
 from orgs.actors import Actor, client_address
 from orgs.authentication import note_use
-from orgs.models import Organization
+from orgs.models import Organization, User
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
 from orgs.services.usage.counts import count_request, counted_for
@@ -104,6 +104,11 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
     @property
     def actor(self) -> Actor:
         return self.request.auth  # type: ignore[return-value]
+
+    @property
+    def person(self) -> User | None:
+        """Who sends an identity provider's token; None for keys, which belong to nobody."""
+        return self.request.user if self.actor.kind == "person" else None  # type: ignore[return-value]
 
     @property
     def organization(self) -> Organization:

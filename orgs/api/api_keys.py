@@ -136,7 +136,7 @@ class ApiKeyViewSet(TenantViewSet):
         name, preset = fields.pop("name"), fields.pop("preset", None)
         scopes = PRESETS[preset] if preset else tuple(dict.fromkeys(fields.pop("scopes")))
         limits = Limits(scopes=scopes, **fields)
-        issued = api_keys.create_api_key(name=name, limits=limits, actor=self.actor)
+        issued = api_keys.create_api_key(name=name, limits=limits, actor=self.actor, created_by=self.person)
         return self._issued(issued)
 
     @extend_schema(
@@ -152,7 +152,9 @@ class ApiKeyViewSet(TenantViewSet):
         rotation.is_valid(raise_exception=True)
         seconds = rotation.validated_data.get("overlap_seconds")
         overlap = api_keys.DEFAULT_OVERLAP if seconds is None else datetime.timedelta(seconds=seconds)
-        issued = api_keys.rotate_api_key(api_key=self._key(pk), actor=self.actor, overlap=overlap)
+        issued = api_keys.rotate_api_key(
+            api_key=self._key(pk), actor=self.actor, overlap=overlap, created_by=self.person
+        )
         return self._issued(issued)
 
     @extend_schema(request=None, responses=ApiKeySerializer)

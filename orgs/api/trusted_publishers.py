@@ -118,7 +118,7 @@ class TrustedPublisherViewSet(TenantViewSet):
         """A key makes a publisher with at most its own scopes and namespaces, and none while it has an end itself."""
         change = PublisherChange(data=request.data)
         change.is_valid(raise_exception=True)
-        publisher = create_publisher(trust=Trust(**change.validated_data), actor=self.actor)
+        publisher = create_publisher(trust=Trust(**change.validated_data), actor=self.actor, created_by=self.person)
         return Response(publisher_as_dict(publisher), status=201)
 
     @extend_schema(request=PublisherChange, responses=TrustedPublisherSerializer)

@@ -5,6 +5,7 @@ from orgs.models.history import KeptHistory
 from orgs.models.idempotency import IdempotencyRecord
 from orgs.models.invitation import Invitation
 from orgs.models.membership import FormerMembership, Membership
+from orgs.models.oidc_identity import OidcIdentity
 from orgs.models.organization import Organization, OrganizationSlug, OrganizationStatus
 from orgs.models.platform import PlatformEvent, PlatformKey
 from orgs.models.rate_counter import RateCounter
@@ -31,6 +32,7 @@ __all__ = [
     "Invitation",
     "KeptHistory",
     "Membership",
+    "OidcIdentity",
     "Organization",
     "OrganizationSlug",
     "OrganizationStatus",

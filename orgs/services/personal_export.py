@@ -52,6 +52,7 @@ def _account(user: User) -> dict[str, Any]:
         "created_at": user.created_at,
         "last_login_at": user.last_login,
         "is_staff": user.is_staff,
+        "identities": list(user.oidc_identities.order_by("pk").values("issuer", "subject", "created_at")),
         "second_factor": factor
         and {"enabled_at": factor.enabled_at, "recovery_codes_left": factor.recovery_codes_left},
     }

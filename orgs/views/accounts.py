@@ -89,7 +89,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
         if user is not None:
             return enter(request, user, destination)
         form.add_error(None, "The e-mail address or the password is not right.")
-    context = {"form": form, "next": destination}
+    context = {"form": form, "next": destination, "oidc_name": settings.OIDC_ISSUER and settings.OIDC_NAME}
     return render(request, "orgs/log_in.html", context, status=400 if form.errors else 200)
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -33,6 +34,7 @@ class Issuer:
         self.keys = [jwk_of(RSA_KEYS[0], "first", "RS256")]
         self.asked: list[str] = []
         self.answers: dict[str, Answer] = {}
+        self.posted: list[dict[str, str]] = []
         self.discovery: dict[str, Any] = {}
         issuer = self
 
@@ -43,6 +45,12 @@ class Issuer:
                     issuer.answers[self.path](self)
                 else:
                     issuer._answer(self)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                issuer.posted.append(dict(parse_qsl(body)))
+                issuer.asked.append(self.path)
+                issuer.answers[self.path](self)
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -63,6 +71,9 @@ class Issuer:
             "/.well-known/openid-configuration": {
                 "issuer": self.url,
                 "jwks_uri": f"{self.url}/.well-known/jwks",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "userinfo_endpoint": f"{self.url}/userinfo",
                 "subject_types_supported": ["public", "pairwise"],
                 "response_types_supported": ["id_token"],
                 "id_token_signing_alg_values_supported": ["RS256"],

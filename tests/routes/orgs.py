@@ -153,6 +153,9 @@ ROUTES = [
     Route("POST /reset", ANYBODY, body={"email": "somebody@example.com"}),
     Route("GET /reset/{token}", ANYBODY, **resetting),
     Route("POST /reset/{token}", ANYBODY, body={"password": "a long pass phrase"}, **resetting),
+    # With an identity provider: tests/orgs/test_oidc.py.
+    Route("GET /login/oidc", ANYBODY, answers=404),
+    Route("GET /login/oidc/callback", ANYBODY, answers=404),
     Route("POST /logout", ANYBODY),
     Route("GET /prove", SIGNED_IN),
     Route("POST /prove", SIGNED_IN, body={"password": CURRENT}),
