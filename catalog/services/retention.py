@@ -17,7 +17,9 @@ from catalog.services.run_book import lock_pipelines
 from catalog.services.statements import execute, fetch
 from dataxpipe.postgres.fields import first_uuid7
 from orgs import due
+from orgs.models import OrganizationStatus
 from orgs.services.history import TRIM_HISTORY, TRIMMED_EVERY, review_history
+from orgs.tenancy import current_organization
 
 ROWS_AT_ONCE = 5_000
 RUNS_AT_ONCE = 1_000
@@ -27,6 +29,9 @@ DEEPEST = 64
 
 def trim_history() -> None:
     """What the worker does for a mark: one batch, and a new mark while there is more."""
+    if current_organization().status == OrganizationStatus.MOVING:
+        due.mark(TRIM_HISTORY, after=TRIMMED_EVERY)  # what is being copied is not deleted meanwhile
+        return
     days, now = review_history(), timezone.now()
     has_more = trim_once(
         runs_before=now - datetime.timedelta(days=days["run_history_days"]),

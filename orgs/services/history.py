@@ -18,7 +18,7 @@ from orgs import due
 from orgs.actors import Actor
 from orgs.audit import Action, record
 from orgs.mail import one_line, send_mail
-from orgs.models import KeptHistory, Organization, User
+from orgs.models import KeptHistory, Organization, OrganizationStatus, User
 from orgs.permissions import Role
 from orgs.plans import HISTORIES, history_days
 from orgs.services.passwords import MailServerDown
@@ -43,6 +43,8 @@ def review_history() -> dict[str, int]:
     lets it happen. Answers for how many days each kind of rows is to be kept from deletion now."""
     organization, now = current_organization(), timezone.now()
     rows = _kept(organization)
+    if organization.status == OrganizationStatus.DELETING:
+        return {row.resource: row.days for row in rows}  # all of it goes, or none, when the deletion is undone
     began = [row for row in rows if _follow_limit(row, history_days(organization, row.resource), now)]
     reminded = [row for row in rows if row not in began and _is_to_remind(row, now)]
     for row in reminded:

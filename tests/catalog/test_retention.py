@@ -263,3 +263,13 @@ def test_after_a_downgrade_what_is_hidden_is_not_deleted_yet(acme, pipeline, api
         retention.trim_history()
     assert run_ids(api.get("/api/v1/runs/")) == []
     assert left(acme) == ["100 days ago"]
+
+
+def test_while_an_organization_is_moved_nothing_is_deleted(acme, pipeline):
+    make_run(acme, pipeline, 300)
+    acme.status = "moving"
+    acme.save()
+    with tenant_scope(acme):
+        retention.trim_history()
+    assert left(acme) == ["300 days ago"]
+    assert Due.objects.filter(organization=acme, kind=TRIM_HISTORY).exists()

@@ -225,3 +225,9 @@ def test_the_api_and_the_page_tell_of_it(api, alice_client, acme, clock):
     ]
     page = alice_client.get("/o/acme/settings/billing/").content.decode()
     assert "Runs and check results are shown for 30 days instead of 180." in page
+
+
+def test_an_organization_that_is_being_deleted_is_told_of_nothing_else(acme, clock):
+    move(acme, "free")
+    Organization.objects.filter(pk=acme.pk).update(status="deleting")
+    assert look_daily(acme, clock, until=40) == []
