@@ -1,11 +1,27 @@
 """Deleting one's own account: at once, never as the only owner, and without leaving a name behind."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Connection
-from orgs.models import ApiKey, AuditEvent, AuditPerson, AuditSubject, Invitation, Refusal, Session, User
+from dataxpipe.problems import Conflict
+from orgs.actors import Actor
+from orgs.models import (
+    ApiKey,
+    AuditEvent,
+    AuditPerson,
+    AuditSubject,
+    Invitation,
+    OrganizationStatus,
+    Refusal,
+    Session,
+    User,
+)
+from orgs.services.account_deletion import delete_account
 from orgs.services.audit import seal_pending, verify_chain
 from orgs.tenancy import tenant_scope
 from tests.conftest import PersonClient, browser_of
@@ -124,3 +140,29 @@ def test_others_notice_nothing(bob_client, alice_client, acme):
     delete(bob_client)
     assert alice_client.get("/o/acme/settings/members/").status_code == 200
     assert alice_client.get("/o/acme/settings/audit/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_owners_who_go_at_once_leave_one(alice, acme):
+    other = MembershipFactory(organization=acme, role="owner").user
+
+    def go(person):
+        try:
+            delete_account(user=person, actor=Actor.system("test"))
+        except Conflict:
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(go, [alice, other])) == [False, True]
+    assert acme.memberships.filter(role="owner").count() == 1
+
+
+def test_an_organization_that_is_being_purged_keeps_nobody(alice, alice_client, acme):
+    acme.status = OrganizationStatus.DELETING
+    acme.save()
+    assert delete(alice_client, "alice@acme.example").status_code == 302
+    assert not acme.memberships.exists()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from orgs.actors import Actor
 from orgs.models import AuditEvent, SecondFactor
+from orgs.services.passwords import reset_token
 from orgs.services.second_factor import CodeWrong, require_code
 from orgs.tenancy import tenant_scope
 from tests.conftest import PersonClient, browser_of
@@ -200,6 +201,15 @@ def test_who_has_no_password_is_asked_for_the_code(bob, phone):
     client = browser_of(bob)
     assert 'name="password"' not in client.get("/prove").content.decode()
     assert client.post("/prove", {"code": phone.code()}).status_code == 302
+
+
+def test_a_mailed_link_for_a_new_password_does_not_go_around_it(bob, phone):
+    client = PersonClient()
+    assert client.post(f"/reset/{reset_token(bob)}", {"password": "a brand new pass phrase"}).status_code == 302
+    assert not is_in(client)
+    client.post("/login", {"email": "bob@acme.example", "password": "a brand new pass phrase"})
+    assert not is_in(client)
+    assert show(client, phone.code()).status_code == 302
 
 
 def test_a_lost_master_key_leaves_the_recovery_codes(visitor, phone, settings, caplog):
