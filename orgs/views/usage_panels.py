@@ -17,7 +17,7 @@ from orgs.models import NO_KEY, Organization, UsageLevel, UsagePeriod
 from orgs.plans import limit_of
 from orgs.quantities import amount, level_state
 from orgs.services.usage.counts import COUNTED
-from orgs.services.usage.forecast import day_reached
+from orgs.services.usage.forecast import day_reached, is_long_enough
 from orgs.services.usage.series import Busiest, Sender, Usage, following
 from orgs.templatetags.ui import compact
 
@@ -41,6 +41,7 @@ class LevelPanel:
     limit: int | None
     limit_text: str
     reached_on: datetime.date | None
+    is_young: bool
     chart: SafeString
 
     @property
@@ -75,6 +76,7 @@ def level_panels(
                 limit=limit,
                 limit_text="" if limit is None else words(limit),
                 reached_on=reached_on,
+                is_young=not is_long_enough([day for day, _ in measured], today),
                 chart=_level_chart(resource, usage, now[resource], limit, reached_on),
             )
         )
@@ -167,5 +169,7 @@ def _part(usage: Usage, chosen: UUID | None, at: datetime.datetime, metric: str)
     return usage.keys[chosen].get(at, {}).get(metric, 0)
 
 
-def _percent(part: int, total: int) -> int | None:
-    return round(100 * part / total) if part else None
+def _percent(part: int, total: int) -> str:
+    if not part:
+        return ""
+    return f"{round(100 * part / total) or '<1'} %"

@@ -49,7 +49,7 @@ def test_counts_of_the_last_thirty_days_are_shown_in_all_and_by_key(alice_client
     panels = {panel.label: panel for panel in page.context["count_panels"]}
     assert (panels["API requests"].total, panels["Runs recorded"].total) == (4_000, 7)
     rows = page.context["keys"]
-    assert [(row["id"], row["counts"][0]["percent"]) for row in rows] == [(str(airflow.pk), 75), ("none", 25)]
+    assert [(row["id"], row["counts"][0]["percent"]) for row in rows] == [(str(airflow.pk), "75 %"), ("none", "25 %")]
     assert "airflow" in text_of(page)
     assert "Without a key" in text_of(page)
 
@@ -146,6 +146,7 @@ def ago_key(organization):
 def test_without_use_the_page_says_how_to_ask_for_it(alice_client):
     text = text_of(alice_client.get(PAGE))
     assert "Nothing was used in this time" in text
+    assert "It is too early to foretell when the limit will be reached." in text
     assert "/api/v1/organizations/me/usage?interval=hour" in text
     assert "No pipeline ran in this time." in text
 

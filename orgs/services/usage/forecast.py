@@ -15,14 +15,19 @@ def day_reached(levels: Sequence[tuple[datetime.date, int]], limit: int | None) 
     if limit is None or not levels or levels[-1][1] >= limit:
         return None
     today = levels[-1][0]
-    days = [(day - today).days for day, _ in levels]
-    if -days[0] < LEAST_DAYS:
+    if not is_long_enough([day for day, _ in levels], today):
         return None
+    days = [(day - today).days for day, _ in levels]
     growth = _slope(days, [value for _, value in levels])
     if growth <= 0:
         return None
     days_left = (limit - levels[-1][1]) / growth
     return today + datetime.timedelta(days=int(days_left) + 1) if days_left <= LOOKED_AHEAD_DAYS else None
+
+
+def is_long_enough(days: Sequence[datetime.date], today: datetime.date) -> bool:
+    """Whether what is known reaches back far enough to foretell anything."""
+    return bool(days) and (today - days[0]).days >= LEAST_DAYS
 
 
 def _slope(xs: Sequence[int], ys: Sequence[int]) -> float:
