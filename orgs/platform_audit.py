@@ -25,6 +25,7 @@ class PlatformAction(enum.Enum):
     PERSON_REACTIVATED = "person.reactivated"
     STAFF_GRANTED = "staff.granted"
     STAFF_REVOKED = "staff.revoked"
+    STRIPE_EVENT_REPLAYED = "stripe_event.replayed"
 
 
 def remember(
