@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from catalog.models import Dataset, Pipeline
 from orgs.tenancy import tenant_scope
+from tests.factories.rows import DiscoveredPipelineFactory
 
 SERIOUS = {"serious", "critical"}
 # axe would fetch every style sheet again, to no end where all of them are ours.
@@ -18,6 +19,7 @@ def addresses(shop):
     with tenant_scope(shop):
         pipeline = Pipeline.objects.get(name="orders_sync")
         dataset = Dataset.objects.get(name="acme-analytics.analytics.orders_clean")
+        DiscoveredPipelineFactory(organization=shop)
         empty = Pipeline.objects.get(name="seller_scorecard")
     one, root = f"pipelines/{pipeline.pk}/", "/o/acme/"
     places = [
@@ -25,7 +27,7 @@ def addresses(shop):
         f"{one}checks/", f"{one}versions/", f"{one}versions/2/diff/3/", f"{one}spec/", f"{one}settings/",
         f"pipelines/{empty.pk}/", "runs/", f"runs/{pipeline.last_run_id}/", "datasets/", f"datasets/{dataset.pk}/",
         f"lineage/?pipeline={pipeline.pk}", f"lineage/?dataset={dataset.pk}&view=table", "lineage/?start=zzz",
-        "checks/", "connections/", "search/?q=orders", "settings/usage/",
+        "checks/", "connections/", "search/?q=orders", "pipelines/discovered/", "settings/usage/",
     ]  # fmt: skip
     return [root + place for place in places]
 
