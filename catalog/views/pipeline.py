@@ -29,6 +29,7 @@ from catalog.views.pipeline_rows import mark
 from catalog.views.run_rows import LIST_FIELDS, NEWEST_FIRST, RunFilters
 from catalog.views.spec_text import highlighted, side_by_side, spec_yaml
 from orgs.permissions import Right, Role, requires
+from orgs.proof import recently_proven
 from orgs.requests import OrganizationRequest
 
 CHART_RUNS = 36
@@ -164,6 +165,7 @@ def unarchive(request: OrganizationRequest, pipeline_id: UUID) -> HttpResponse:
 
 
 @requires(Role.ADMIN)
+@recently_proven
 @require_POST
 def delete(request: OrganizationRequest, pipeline_id: UUID) -> HttpResponse:
     """For good, so the name must be typed; a wrong one shows the page again with what is wrong."""

@@ -1,6 +1,6 @@
 """Setting a new password: by a mailed link for who forgot it, by the old one for who is in.
 
-A changed password ends every other session by itself: Django ties sessions to the hash of the password.
+A changed password ends every other session: Django ties sessions to its hash, and their rows are deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from orgs.audit import Action
 from orgs.mail import send_mail
 from orgs.models import User
 from orgs.services.account_audit import record_everywhere
+from orgs.services.sessions import forget_other_sessions
 
 SALT = "dataxpipe.password-reset"
 VALID_FOR = datetime.timedelta(hours=1)
@@ -86,18 +87,20 @@ def reset_password(*, token: str, password: str, visitor: Actor) -> User:
         locked.set_password(password)
         locked.confirm_email()
         locked.save(update_fields=["password", "email_confirmed_at"])
+        forget_other_sessions(locked, None)
         record_everywhere(Action.MEMBER_PASSWORD_RESET, visitor.signed_in_as(locked), user=locked)
         transaction.on_commit(lambda: tell_password_changed(locked))
     return locked
 
 
-def change_password(*, user: User, current: str, password: str, actor: Actor) -> User:
+def change_password(*, user: User, current: str, password: str, session_key: str | None, actor: Actor) -> User:
     """Raises `PasswordWrong`. The caller keeps its own session by `update_session_auth_hash`."""
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user.pk)
         require_password(user, current)
         user.set_password(password)
         user.save(update_fields=["password"])
+        forget_other_sessions(user, session_key)
         record_everywhere(Action.MEMBER_PASSWORD_CHANGED, actor, user=user)
         transaction.on_commit(lambda: tell_password_changed(user))
     return user

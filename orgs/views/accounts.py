@@ -172,7 +172,10 @@ def change_password_page(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             user = change_password(
-                user=person_of(request), actor=Actor.of_person(person_of(request), None, request), **form.cleaned_data
+                user=person_of(request),
+                session_key=request.session.session_key,
+                actor=Actor.of_person(person_of(request), None, request),
+                **form.cleaned_data,
             )
         except PasswordWrong as refusal:
             form.add_error("current", refusal.detail)

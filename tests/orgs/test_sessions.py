@@ -10,6 +10,7 @@ from django.utils import timezone
 from orgs import sessions as engine
 from orgs.devices import device_of
 from orgs.models import AuditEvent, Session
+from orgs.services.passwords import reset_token
 from orgs.tenancy import tenant_scope
 from tests.conftest import PersonClient, browser_of
 
@@ -121,9 +122,16 @@ def test_visitors_leave_no_session(db):
 def test_a_new_password_ends_the_others_and_they_are_not_listed(alice):
     here, there = log_in(alice), log_in(alice, SAFARI)
     here.post("/account/password", {"current": PASSWORD, "password": "a brand new pass phrase"})
-    assert is_in(here)
-    assert not is_in(there)
     assert "Safari" not in listed(here)[0]
+    assert not is_in(there)
+    assert is_in(here)
+
+
+def test_a_password_reset_by_mail_ends_all(alice):
+    there = log_in(alice)
+    PersonClient().post(f"/reset/{reset_token(alice)}", {"password": "a brand new pass phrase"})
+    assert not Session.objects.filter(user=alice).exists()
+    assert not is_in(there)
 
 
 def test_a_session_belongs_to_whoever_is_logged_in(alice, bob):

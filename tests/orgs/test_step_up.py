@@ -5,9 +5,11 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from catalog.models import Pipeline
 from orgs.models import ApiKey, Session
+from orgs.tenancy import tenant_scope
 from tests.conftest import browser_of
-from tests.factories import ApiKeyFactory
+from tests.factories import ApiKeyFactory, PipelineFactory
 
 PASSWORD = "correct horse battery"
 KEYS = "/o/acme/settings/api-keys/"
@@ -107,6 +109,14 @@ def test_nor_is_the_organization_handed_over_nor_a_first_key_made(late, bob, acm
     assert late.post("/o/acme/start/")["Location"].startswith("/prove")
     assert late.get("/o/acme/start/").status_code == 200
     assert not ApiKey.objects.exists()
+
+
+def test_a_pipeline_is_not_deleted_without_one(late, acme):
+    pipeline = PipelineFactory(organization=acme)
+    deleted = late.post(f"/o/acme/pipelines/{pipeline.pk}/delete/", {"confirmation": pipeline.name})
+    assert deleted["Location"].startswith("/prove")
+    with tenant_scope(acme):
+        assert Pipeline.objects.get(pk=pipeline.pk).deleted_at is None
 
 
 def test_who_may_not_do_it_is_told_so_instead_of_asked(bob_client):
