@@ -26,6 +26,7 @@ class StaffModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     view_on_site = False
     show_full_result_count = False
     list_per_page = 50
+    title = ""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.admin_site.has_permission(request)
@@ -85,6 +86,14 @@ class StaffSite(admin.AdminSite):
             return response
 
         return update_wrapper(for_staff, guarded)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Under the names that the product uses."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            for model in app["models"]:
+                model["name"] = getattr(self._registry[model["model"]], "title", "") or model["name"]
+        return apps
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         models_here: Iterable[tuple[type[models.Model], Any]] = self._registry.items()

@@ -23,6 +23,7 @@ class PlatformAction(enum.Enum):
     ORGANIZATION_PURGED = "organization.purged"
     PERSON_DEACTIVATED = "person.deactivated"
     PERSON_REACTIVATED = "person.reactivated"
+    PERSON_SECOND_FACTOR_RESET = "person.second_factor_reset"
     STAFF_GRANTED = "staff.granted"
     STAFF_REVOKED = "staff.revoked"
     STRIPE_EVENT_REPLAYED = "stripe_event.replayed"

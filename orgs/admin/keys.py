@@ -10,6 +10,7 @@ from orgs.models import ApiKey, PlatformKey
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(StaffModelAdmin):
+    title = "API keys"
     list_display = ["name", "hint", "organization", "status", "created_by_label", "expires_at", "last_used_at"]
     list_select_related = ["organization"]
     search_fields = ["name", "last_characters", "organization__slug"]

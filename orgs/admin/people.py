@@ -10,7 +10,7 @@ from django.contrib import admin
 from orgs.actors import Actor
 from orgs.admin.acts import Act, ActingModelAdmin, ReasonForm
 from orgs.models import User
-from orgs.services.staff import deactivate_person, reactivate_person
+from orgs.services.staff import deactivate_person, reactivate_person, reset_second_factor
 
 
 def deactivate(row: User, values: Mapping[str, Any], actor: Actor, person: User) -> str:
@@ -23,8 +23,14 @@ def reactivate(row: User, values: Mapping[str, Any], actor: Actor, person: User)
     return f"{row.email} can log in again."
 
 
+def reset_factor(row: User, values: Mapping[str, Any], actor: Actor, person: User) -> str:
+    reset_second_factor(user=row, reason=values["reason"], actor=actor)
+    return f"{row.email} logs in with the password alone, until a new factor is set up."
+
+
 @admin.register(User)
 class PersonAdmin(ActingModelAdmin):
+    title = "People"
     list_display = ["email", "name", "is_active", "is_staff", "created_at", "last_login"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["email", "name"]
@@ -41,6 +47,14 @@ class PersonAdmin(ActingModelAdmin):
     ]
     readonly_fields = ["organizations"]
     acts = {
+        "reset-second-factor": Act(
+            "Reset second factor",
+            ReasonForm,
+            reset_factor,
+            "For who lost the device and the recovery codes. Make sure who asks: afterwards the password alone lets in."
+            " The person is mailed, and every organization of theirs remembers it.",
+            lambda row: row.has_second_factor,
+        ),
         "deactivate": Act(
             "Deactivate",
             ReasonForm,

@@ -44,6 +44,7 @@ class SupportEntryAdmin(StaffModelAdmin):
 class JobAdmin(StaffModelAdmin):
     """Without what a job was given: it may hold an address."""
 
+    title = "Jobs"
     list_display = ["id", "task_name", "status", "queue_name", "attempts", "scheduled_at"]
     list_filter = ["status"]
     search_fields = ["task_name"]

@@ -46,11 +46,12 @@ def purge_deleted_organizations(*, for_seconds: float = 240, batch: int = BATCH)
 
 
 def _purge(organization: Organization, deadline: float, batch: int) -> bool:
+    order = removal_order()
     while time.monotonic() < deadline:
         with tenant_scope(organization, timeouts=JOB):
             if not _is_still_doomed(organization):
                 return False
-            removed = _remove_some(organization, batch)
+            removed = _remove_some(order, organization, batch)
         if not removed:
             _finish(organization)
             return True
@@ -63,8 +64,8 @@ def _is_still_doomed(organization: Organization) -> bool:
     return organization.status == OrganizationStatus.DELETING and is_final(organization)
 
 
-def _remove_some(organization: Organization, batch: int) -> int:
-    for model in removal_order():
+def _remove_some(order: list[type[models.Model]], organization: Organization, batch: int) -> int:
+    for model in order:
         if removed := _remove(model, organization, batch):
             return removed
     with connection.cursor() as cursor:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db import transaction
 
 from dataxpipe.problems import Conflict
 from orgs.actors import Actor
-from orgs.models import User
+from orgs.audit import Action
+from orgs.mail import send_mail
+from orgs.models import SecondFactor, User
 from orgs.platform_audit import PlatformAction, remember
+from orgs.services.account_audit import record_everywhere
 from orgs.services.suspension import require_reason
 
 
@@ -20,6 +25,26 @@ def deactivate_person(*, user: User, reason: str, actor: Actor) -> None:
 
 def reactivate_person(*, user: User, reason: str, actor: Actor) -> None:
     _set_active(user, True, PlatformAction.PERSON_REACTIVATED, reason, actor)
+
+
+def reset_second_factor(*, user: User, reason: str, actor: Actor) -> None:
+    """For who lost the device and the recovery codes: the password alone lets in until a new factor is set up.
+
+    Every organization of the person remembers it, and the person is mailed. Raises `Conflict` for oneself, and where
+    there is no second factor.
+    """
+    if actor.kind == "staff" and actor.id == str(user.pk):
+        raise Conflict("Nobody resets the own second factor here.")
+    reason = require_reason(reason)
+    with transaction.atomic():
+        if not SecondFactor.objects.filter(user=user).delete()[0]:
+            raise Conflict(f"{user.email} has no second factor.")
+        after = {"reason": reason}
+        record_everywhere(Action.MEMBER_SECOND_FACTOR_DISABLED, actor, user=user, after=after)
+        remember(PlatformAction.PERSON_SECOND_FACTOR_RESET, actor, target_label=user.email, after=after)
+        subject = "Your second factor was reset"
+        mailed = partial(send_mail, "second_factor_off", to=user.email, subject=subject, context={"user": user})
+        transaction.on_commit(mailed)
 
 
 def set_staff(*, user: User, is_staff: bool, actor: Actor) -> None:

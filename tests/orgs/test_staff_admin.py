@@ -6,10 +6,11 @@ import pytest
 from django.contrib import admin
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from orgs import keys
 from orgs.admin_site import StaffModelAdmin
-from orgs.models import AuditEvent, PlatformEvent, PlatformKey, User
+from orgs.models import AuditEvent, PlatformEvent, PlatformKey, SecondFactor, User
 from orgs.services.deletion import request_deletion
 from orgs.tenancy import tenant_scope
 from tests.conftest import browser_of, platform_key
@@ -107,6 +108,18 @@ def test_an_account_is_closed_and_opened(staff, alice, alice_client):
     assert alice.is_active
     told = PlatformEvent.objects.order_by("id").values_list("action", "target_label")
     assert list(told) == [("person.deactivated", alice.email), ("person.reactivated", alice.email)]
+
+
+def test_a_lost_second_factor_is_reset(staff, acme, alice, mailoutbox, django_capture_on_commit_callbacks):
+    assert act(staff, alice, "reset-second-factor").status_code == 404
+    SecondFactor.objects.create(user=alice, key_id="1", sealed=b"sealed", enabled_at=timezone.now(), last_step=0)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert act(staff, alice, "reset-second-factor").status_code == 302
+    assert not SecondFactor.objects.exists()
+    assert [mail.to for mail in mailoutbox] == [[alice.email]]
+    with tenant_scope(acme):
+        assert AuditEvent.objects.get().action == "member.second_factor_disabled"
+    assert PlatformEvent.objects.filter(action="person.second_factor_reset", target_label=alice.email).exists()
 
 
 def test_nobody_closes_the_own_account(staff, sam):
