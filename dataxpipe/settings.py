@@ -167,7 +167,7 @@ DATABASES = {
             "server_side_binding": True,
             "pool": {
                 "min_size": env.int("DATAXPIPE_PG_POOL_MIN", default=2),
-                "max_size": env.int("DATAXPIPE_PG_POOL_MAX", default=8),
+                "max_size": env.int("DATAXPIPE_PG_POOL_MAX", default=20),
                 "timeout": 5,
             },
         },

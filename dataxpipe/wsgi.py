@@ -27,7 +27,9 @@ def checked_application() -> Application:
     except ImproperlyConfigured as error:
         print(error, file=sys.stderr)  # noqa: T201  (there is no logging yet)
         sys.exit(WORKER_BOOT_ERROR)
-    return with_chunked_bodies(application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    from orgs.floods import refusing_floods  # its models need the apps
+
+    return refusing_floods(with_chunked_bodies(application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 def _check_role() -> None:

@@ -15,6 +15,7 @@ from dataxpipe.errors import problem_page
 from dataxpipe.problems import Forbidden, NotFound, Problem
 from dataxpipe.rendering import problem_of
 from orgs.actors import Actor
+from orgs.fair_share import fair_share
 from orgs.models import Membership, Organization, OrganizationStatus, User
 from orgs.permissions import Role
 from orgs.services.organizations import organization_once_called
@@ -108,8 +109,9 @@ class OrganizationMiddleware:
         if organization.requires_second_factor and not cast("User", request.user).has_second_factor:
             return redirect_to_login(request.get_full_path(), reverse("second_factor"))
         if getattr(view, "opens_own_scopes", False):
-            return view(request, *args, **kwargs)
-        with tenant_scope(organization):
+            with fair_share.turn(organization.pk):
+                return view(request, *args, **kwargs)
+        with fair_share.turn(organization.pk), tenant_scope(organization):
             response = view(request, *args, **kwargs)
             if hasattr(response, "render") and callable(response.render):
                 response = response.render()

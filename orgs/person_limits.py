@@ -13,6 +13,7 @@ from dataxpipe.problems import RateLimited
 from orgs.counters import count_in_window
 
 PAGES_PER_MINUTE = 300
+WINDOW_SECONDS = 60
 # They bring no session, and have limits of their own or none.
 PROGRAMS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 
@@ -29,7 +30,7 @@ class PersonLimitMiddleware:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if not settings.RATELIMIT_ENABLE or request.path.startswith(PROGRAMS) or not request.user.is_authenticated:
             return None
-        usage = count_in_window("pages", request.user.pk, limit=PAGES_PER_MINUTE, seconds=60)
+        usage = count_in_window("pages", request.user.pk, limit=PAGES_PER_MINUTE, seconds=WINDOW_SECONDS)
         if usage is None or not usage.is_over:
             return None
         refusal = RateLimited(

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from dataxpipe.problems import PlanLimitReached
+from orgs.tenancy import REQUEST, SHORT_REQUEST, Timeouts
 
 FEATURES = ("branding", "sub_organizations", "dedicated_database")
 LIMITS = (
@@ -51,6 +52,7 @@ class Plan:
     storage_bytes: int
     support: str
     features: frozenset[str] = frozenset()
+    timeouts: Timeouts = REQUEST
 
     def limit(self, resource: str) -> int | None:
         value: int | None = getattr(self, resource)
@@ -60,7 +62,7 @@ class Plan:
 PLANS = {
     plan.name: plan
     for plan in (
-        Plan("free", "Free", 0, 3, 2, 100, 1_000, 30, 7, 1_000_000_000, "community"),
+        Plan("free", "Free", 0, 3, 2, 100, 1_000, 30, 7, 1_000_000_000, "community", timeouts=SHORT_REQUEST),
         Plan("team", "Team", 49, 25, 10, 500, 10_000, 180, 30, 20_000_000_000, "email", frozenset({"branding"})),
         Plan(
             "business",

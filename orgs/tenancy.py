@@ -58,6 +58,7 @@ class Timeouts:
 
 
 REQUEST = Timeouts(statement=5_000, lock=2_000)
+SHORT_REQUEST = Timeouts(statement=3_000, lock=1_000)
 JOB = Timeouts(statement=300_000, lock=10_000)
 
 
@@ -113,14 +114,18 @@ def refuse_open_scope(**kwargs: Any) -> None:
 
 
 @contextlib.contextmanager
-def tenant_scope(organization: Organization, *, timeouts: Timeouts = REQUEST) -> Iterator[None]:
-    """Binds the organization for one transaction. Inside its own scope a no-op; inside another's, an error."""
+def tenant_scope(organization: Organization, *, timeouts: Timeouts | None = None) -> Iterator[None]:
+    """Binds the organization for one transaction, with the time-outs of its plan if none are given.
+
+    Inside its own scope a no-op; inside another's, an error.
+    """
     bound = _binding.get()
     if bound is not None:
         if bound.organization.pk != organization.pk:
             raise TenantScopeNested(f"{bound.organization.slug} is bound, {organization.slug} was asked for")
         yield
         return
+    timeouts = timeouts or organization.plan.timeouts
     binding = Binding(organization)
     connection = connections[binding.using]
     is_nested = connection.in_atomic_block

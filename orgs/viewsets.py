@@ -15,17 +15,19 @@ from rest_framework.viewsets import GenericViewSet
 from dataxpipe.pagination import Page, paginate
 from dataxpipe.parsing import Negotiation, StrictJsonParser
 from dataxpipe.postgres.prepared import prepared_statements
-from dataxpipe.problems import FieldError, MethodNotAllowed, UnknownParameter
+from dataxpipe.problems import FieldError, MethodNotAllowed, RateLimited, UnknownParameter
 from dataxpipe.rendering import problem_of_database
 from orgs.actors import Actor, client_address
 from orgs.authentication import note_use
+from orgs.fair_share import TooManyAtOnce, fair_share
+from orgs.floods import note_refusal
 from orgs.models import Organization, User
 from orgs.permissions import Right
 from orgs.services.key_uses import Caller, record_use
 from orgs.services.usage.counts import count_request, counted_for
 from orgs.standing import require_standing
 from orgs.tenancy import is_scope_open, roll_back, tenant_scope
-from orgs.throttling import Allowance
+from orgs.throttling import Allowance, EventBudgetExhausted
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +95,8 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         if response.status_code >= 400 and is_scope_open():
             roll_back()
         response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(getattr(response, "problem", None), (EventBudgetExhausted, TooManyAtOnce)):
+            response._has_been_logged = True  # 503, but no fault of ours, and as often as somebody likes
         for name, value in self._allowance.headers().items() if self._allowance else ():
             response[name] = value
         return response
@@ -142,12 +146,20 @@ class TenantViewSet(GenericViewSet):  # type: ignore[type-arg]
         require_standing(self.organization, changes=not reads, exports=exports, can_wait=self.can_wait)
 
     def _draw(self) -> None:
-        """Right after authentication, so that what is over the limit costs nothing else."""
-        self._allowance = Allowance(self.organization)
-        if self.action in self.ingest_actions:
-            self._allowance.draw_events(1)
-        else:
-            self._allowance.draw_request()
+        """Right after authentication, so that what is over a limit costs nothing else; then takes a turn."""
+        allowance = self._allowance = Allowance(self.organization)
+        try:
+            allowance.draw_events(1) if self.action in self.ingest_actions else allowance.draw_request()
+        except (RateLimited, EventBudgetExhausted) as refusal:
+            note_refusal(
+                self.request.META,
+                organization=self.organization,
+                actor=self.actor,
+                problem=refusal,
+                headers=allowance.headers(),
+            )
+            raise
+        self._scope.enter_context(fair_share.turn(self.organization.pk))
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         known = self.parameters.get(self.action, set())

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 
 from dataxpipe.postgres.embedded import ensure_server
 from orgs.models import User
-from tests.bench import database, inside, works
+from tests.bench import database, inside, neighbour, works
 from tests.bench.load import Client, Sample, load
 from tests.bench.report import Row
 from tests.bench.seed import Size, Tenant, reopen
@@ -75,6 +75,7 @@ class Measuring:
     floors: tuple[Sample, Sample]  # of a batch, of one event
     batches: Sequence[int] = (100, 500)
     warm_up: int = 3
+    turns: int = 3
 
     def rows(self) -> Iterator[Row]:
         base = self._sample(works.baseline())
@@ -91,6 +92,18 @@ class Measuring:
             sample = self._sample(work)
             floor = self.floors[sample.events <= len(sample.seconds)]
             yield Row(work.name, work.clients, sample, f"{sample.rate / floor.rate:.2f} times floor", work.goal)
+        yield from self._neighbours()
+
+    def _neighbours(self) -> Iterator[Row]:
+        """The same list with a neighbour on the smallest plan quiet and flooding."""
+        work, key = works.list_of_50(), neighbour.make_flooder()
+        for flood in neighbour.floods(key):
+            self.say(flood.name)
+            seen = neighbour.measure(
+                self.port, self._headers(work), work.make, flood, seconds=self.seconds / 2, turns=self.turns
+            )
+            verdict = "met" if seen.ratio <= 2 else "missed"
+            yield Row(flood.name, 1, seen.together, f"p99 {seen.ratio:.2f} times quiet (≤ 2.00)", verdict=verdict)
 
     def _sample(self, work: Work) -> Sample:
         self.say(work.name)

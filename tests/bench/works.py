@@ -55,12 +55,16 @@ def baseline() -> Work:
     return Work("GET /healthz, no database", _get("/healthz"))
 
 
+def list_of_50() -> Work:
+    return Work("pipelines, 50 a page", _get(f"{API}/pipelines/"), LIST)
+
+
 def reading(tenant: Tenant, client: Client, *, far: int) -> Iterator[Work]:
     """Lists, pages and graphs; `far` is the number of the far page of runs."""
     names = [pipeline.name for pipeline in tenant.shape.pipelines]
     pipelines, runs = f"{API}/pipelines/?limit=10", f"{API}/runs/?limit=10"
     last = max(1, min(100, len(names) // 10))
-    yield Work("pipelines, 50 a page", _get(f"{API}/pipelines/"), LIST)
+    yield list_of_50()
     yield Work("pipelines, page 1 of 10", _get(pipelines), LIST)
     yield Work(f"pipelines, page {last} of 10", _get(nth_page(client, pipelines, last)), LIST)
     yield Work("pipelines by tag and owner", _get(f"{API}/pipelines/?tag=pii&owner=orders-data@example.com"), LIST)

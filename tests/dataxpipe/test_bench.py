@@ -24,7 +24,7 @@ def test_every_work_is_answered_and_counted(live_server: Any) -> None:
     tenant = reopen("bench", TINY.pipelines, TINY.layers)
     floor = inside.floor(tenant, 4, seconds=0.01)
     port = live_server.thread.port
-    measuring = Measuring(port, tenant, None, 0.01, lambda line: None, (floor, floor), batches=(4,), warm_up=1)
+    measuring = Measuring(port, tenant, None, 0.01, lambda line: None, (floor, floor), batches=(4,), warm_up=1, turns=1)
     rows = list(measuring.rows())
     assert [row.name for row in rows if row.sample.refused] == []
     assert [row.name for row in rows if not row.sample.seconds] == []

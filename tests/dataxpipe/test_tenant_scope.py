@@ -75,6 +75,13 @@ def test_it_limits_statements_and_locks(acme, timeouts, statement, lock):
         assert (setting("statement_timeout"), setting("lock_timeout")) == (statement, lock)
 
 
+@pytest.mark.parametrize(("plan", "statement", "lock"), [("free", "3s", "1s"), ("team", "5s", "2s")])
+def test_its_limits_are_those_of_the_plan(acme, plan, statement, lock):
+    acme.plan_name = plan
+    with tenant_scope(acme):
+        assert (setting("statement_timeout"), setting("lock_timeout")) == (statement, lock)
+
+
 def test_a_statement_that_takes_too_long_is_ended(acme):
     with pytest.raises(OperationalError) as caught, tenant_scope(acme, timeouts=Timeouts(statement=20, lock=20)):
         setting_after_sleep()
