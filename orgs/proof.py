@@ -25,10 +25,11 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
+from dataxpipe.errors import no_such_address
 from orgs.redirects import is_of_this_site
 
 PROOF_HOLDS = datetime.timedelta(minutes=10)
@@ -65,7 +66,7 @@ def recently_proven(view: View | None = None, *, panels: Sequence[str] | None = 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             is_asked = panels is None or request.method not in SAFE or any(name in request.GET for name in panels)
             if is_asked and not is_recently_proven(request):
-                return _ask(request)
+                return _ask(request, is_act=panels is None)
             return view(request, *args, **kwargs)
 
         return guarded
@@ -73,19 +74,33 @@ def recently_proven(view: View | None = None, *, panels: Sequence[str] | None = 
     return decorate if view is None else decorate(view)
 
 
-def _ask(request: HttpRequest) -> HttpResponse:
+def _ask(request: HttpRequest, *, is_act: bool) -> HttpResponse:
     if request.method in SAFE:
         wanted = request.get_full_path()
     else:
-        wanted = _page_of_form(request)
+        wanted = _page_of_form(request, is_act=is_act)
         messages.warning(request, "Nothing was changed yet. Confirm that it is you, then send the form again.")
     address = f"{reverse('prove')}?{urlencode({'next': wanted})}"
     is_htmx = bool(getattr(request, "htmx", False))
     return HttpResponseClientRedirect(address) if is_htmx else HttpResponseRedirect(address)
 
 
-def _page_of_form(request: HttpRequest) -> str:
-    """The page the form stood on, if the browser tells and it is one of this site."""
+def _page_of_form(request: HttpRequest, *, is_act: bool) -> str:
+    """The page the form stood on, if the browser tells and it is one of this site.
+
+    A refused form stands on the address it was sent to, which may answer no GET: the page above it does.
+    """
     scheme, mark, rest = request.headers.get("Referer", "").partition(f"://{request.get_host()}/")
     path = f"/{rest.partition('#')[0]}"
-    return path if mark and scheme in {"http", "https"} and is_of_this_site(path) else "/"
+    if not (mark and scheme in {"http", "https"} and is_of_this_site(path)):
+        return "/"
+    return _page_above(request.path) if is_act and path.partition("?")[0] == request.path else path
+
+
+def _page_above(path: str) -> str:
+    while path != "/":
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        for page in (path, path.rstrip("/") or "/"):
+            if resolve(page).func is not no_such_address:
+                return page
+    return path

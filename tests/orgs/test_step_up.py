@@ -1,6 +1,7 @@
 """What matters asks for the password again once ten minutes have passed."""
 
 import datetime
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
@@ -63,6 +64,19 @@ def test_a_form_sent_too_late_changes_nothing_says_so_and_opens_again(late, acme
     assert asked["Location"] == "/prove?next=%2Fo%2Facme%2Fsettings%2Fapi-keys%2F%3Fnew%3D1"
     assert not ApiKey.objects.exists()
     assert "Nothing was changed yet" in late.get(asked["Location"]).content.decode()
+
+
+ADDRESS = "/o/acme/settings/api-keys/01234567-89ab-7def-8123-456789abcdef/revoke"
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [(ADDRESS, KEYS), ("/account/second-factor/off", "/account/second-factor"), ("/account/delete", "/account/")],
+)
+def test_a_refused_form_stands_on_an_address_that_may_answer_no_get_so_the_page_above_opens(late, address, page):
+    asked = late.post(address, headers={"Referer": f"http://testserver{address}"})
+    assert asked["Location"] == f"/prove?{urlencode({'next': page})}"
+    assert late.get(page).status_code in {200, 302}
 
 
 @pytest.mark.parametrize(
