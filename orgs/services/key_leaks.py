@@ -41,6 +41,14 @@ def report_leaks(*, leaks: Iterable[Leak], reporter: Actor) -> list[bool]:
     return [_report(leak, actor) for leak in leaks]
 
 
+def tell_leak(*, api_key: ApiKey, where: str) -> None:
+    """Mails the owners and admins once this commits: that the key is revoked, or that it should be rotated."""
+    for person in admins_of(api_key.organization):
+        app.configure_task(LEAK_TASK, allow_unknown=True).defer(
+            organization=api_key.organization_id, person=person.pk, api_key=str(api_key.pk), url=where
+        )
+
+
 def mail_leak(*, organization_id: int, person_id: int, api_key_id: str, url: str) -> None:
     """In the worker; raises `MailServerDown`."""
     organization = Organization.objects.get(pk=organization_id)
@@ -51,7 +59,8 @@ def mail_leak(*, organization_id: int, person_id: int, api_key_id: str, url: str
         api_key = organization.api_keys.get(pk=api_key_id)
         callers = callers_in_words(api_key)
     link = settings.BASE_URL + reverse("api_keys", kwargs={"slug": organization.slug})
-    _mail(person, name=api_key.name, hint=api_key.hint, url=url, callers=callers, link=link)
+    is_revoked = api_key.revoked_at is not None
+    _mail(person, name=api_key.name, hint=api_key.hint, is_revoked=is_revoked, url=url, callers=callers, link=link)
 
 
 def mail_platform_leak(*, person_id: int, api_key_id: str, url: str) -> None:
@@ -59,7 +68,7 @@ def mail_platform_leak(*, person_id: int, api_key_id: str, url: str) -> None:
     person = User.objects.filter(pk=person_id, is_staff=True, is_active=True).first()
     platform_key = PlatformKey.objects.get(pk=api_key_id)
     if person is not None:
-        _mail(person, name=platform_key.name, hint=platform_key.hint, url=url, callers=[], link="")
+        _mail(person, name=platform_key.name, hint=platform_key.hint, is_revoked=True, url=url, callers=[], link="")
 
 
 def _report(leak: Leak, actor: Actor) -> bool:
@@ -77,10 +86,7 @@ def _report_key(leak: Leak, actor: Actor) -> bool:
             place = {"url": shown(leak.url), "source": shown(leak.source)}
             audit.record(Action.API_KEY_LEAKED, actor, target=found, after=place)
             revoke_api_key(api_key=found, actor=actor)
-            for person in admins_of(found.organization):
-                app.configure_task(LEAK_TASK, allow_unknown=True).defer(
-                    organization=found.organization_id, person=person.pk, api_key=str(found.pk), url=place["url"]
-                )
+            tell_leak(api_key=found, where=place["url"])
     return True
 
 
@@ -105,8 +111,10 @@ def shown(text: str) -> str:
     return one_line(text)[:SHOWN_CHARACTERS]
 
 
-def _mail(person: User, *, name: str, hint: str, url: str, callers: list[str], link: str) -> None:
+def _mail(person: User, *, name: str, hint: str, is_revoked: bool, url: str, callers: list[str], link: str) -> None:
     name = one_line(name)
-    context = {"person": person, "name": name, "hint": hint, "url": url, "callers": callers, "link": link}
-    if not send_mail("key_leaked", to=person.email, subject=f"The key {name} leaked and is revoked", context=context):
+    context = {"person": person, "name": name, "hint": hint, "is_revoked": is_revoked, "url": url}
+    context |= {"callers": callers, "link": link}
+    subject = f"The key {name} leaked and is revoked" if is_revoked else f"The key {name} leaked"
+    if not send_mail("key_leaked", to=person.email, subject=subject, context=context):
         raise MailServerDown

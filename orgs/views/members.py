@@ -62,7 +62,7 @@ def remove_member(request: OrganizationRequest, pk: str) -> HttpResponse:
     return _done(
         request,
         lambda: members.remove_member(membership=chosen, actor=request.actor),
-        f"{chosen.user.email} is not a member any more.",
+        f"{chosen.user.email} is not a member any more.{_keys_left_behind(request, chosen)}",
     )
 
 
@@ -139,6 +139,15 @@ def _done(request: OrganizationRequest, change: Callable[[], Any], told: str) ->
     if not _is_still_admin(request):
         return redirect("home")
     return redirect(safe_next(request, reverse("members", kwargs={"slug": request.organization.slug})))
+
+
+def _keys_left_behind(request: OrganizationRequest, leaver: Membership) -> str:
+    """Keys belong to the organization and go on, but whoever made one has seen it."""
+    count = request.organization.api_keys.usable().filter(created_by=leaver.user).count()
+    if not count:
+        return ""
+    keys = "1 API key they made still works" if count == 1 else f"{count} API keys they made still work"
+    return f" {keys}: rotate what they knew."
 
 
 def _is_still_admin(request: OrganizationRequest) -> bool:

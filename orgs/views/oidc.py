@@ -49,7 +49,7 @@ def oidc_callback(request: HttpRequest) -> HttpResponse:
         return _failed(request)
     if user is None:
         return _failed(request)
-    return enter(request, user, request.session.pop(NEXT, "/"))
+    return enter(request, user, request.session.pop(NEXT, "/"), is_new=user.last_login is None)
 
 
 def _failed(request: HttpRequest) -> HttpResponse:

@@ -279,6 +279,14 @@ def test_a_token_is_exchanged_once(publisher, issuer):
     assert ApiKey.objects.count() == 2
 
 
+def test_a_suspended_organization_makes_no_keys(publisher, issuer, acme):
+    acme.status = "suspended"
+    acme.save()
+    response = exchange(issuer.token())
+    assert (response.status_code, ApiKey.objects.count()) == (403, 0)
+    assert response.json()["type"] == "/problems/organization-suspended"
+
+
 def test_the_same_id_in_another_token_is_the_same_token(publisher, issuer):
     assert exchange(issuer.token(jti="run-101")).status_code == 200
     assert exchange(issuer.token(jti="run-101", run_attempt="2")).status_code == 401

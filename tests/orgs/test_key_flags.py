@@ -80,8 +80,8 @@ def test_an_unknown_flag_is_refused(api):
 def test_the_page_has_a_badge_a_banner_and_a_filter(left, alice_client):
     text = alice_client.get(PAGE).content.decode()
     row = next(row for row in text.split("<tr") if ">of-ada<" in row)
-    assert "Left</span>" in row
-    assert "Left</span>" not in next(row for row in text.split("<tr") if ">of-alice<" in row)
+    assert "Creator left</span>" in row
+    assert "Creator left</span>" not in next(row for row in text.split("<tr") if ">of-alice<" in row)
     assert "1 API key</a>" in text
     filtered = alice_client.get(f"{PAGE}?flag=creator_left").content.decode()
     assert ">of-ada<" in filtered
@@ -165,3 +165,12 @@ def test_the_first_key_of_the_start_page_obeys_too(acme, alice):
     with tenant_scope(acme):
         assert not acme.api_keys.over_age(30 * DAY).exists()
     assert ApiClient().get(URL).status_code == 401
+
+
+def test_removing_a_member_tells_of_the_keys_they_leave(acme, alice_client):
+    ada = _member(acme, "ada", "admin")
+    made_by(ada, acme)
+    membership = Membership.objects.get(user=ada)
+    alice_client.post(f"/o/acme/settings/members/{membership.pk}/remove")
+    text = alice_client.get("/o/acme/settings/members/").content.decode()
+    assert "1 API key they made still works: rotate what they knew." in text

@@ -221,3 +221,25 @@ def test_keys_are_fetched_once_over_http_and_again_for_a_new_one(acme, settings,
         assert server.asked == ["/keys"] * 2
     finally:
         server.close()
+
+
+def test_a_key_in_an_event_is_told_about_and_goes_on_working(acme, alice):
+    leaky = api_of(acme, name="airflow-prod")
+    event = {
+        "eventType": "COMPLETE",
+        "eventTime": "2026-03-02T06:00:00Z",
+        "producer": "https://example.com",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": {"runId": "01956c4e-9f2c-7000-8000-000000000001"},
+        "job": {"namespace": "default", "name": "orders", "facets": {"sql": {"query": f"-- {leaky.api_key.text}"}}},
+    }
+    for _ in range(2):
+        assert leaky.post("/api/v1/lineage", event).status_code == 201
+    mail_all()
+    (message,) = mail.outbox
+    assert message.subject == "The key airflow-prod leaked"
+    for body in (message.body, message.alternatives[0].content):
+        assert "of an OpenLineage event, where it was masked" in body
+        assert "still works" in body
+        assert leaky.api_key.text not in body
+    assert leaky.get(ME).status_code == 200

@@ -11,6 +11,7 @@ from catalog.services.lineage_events.intake import Received
 from orgs.actors import Actor
 from orgs.audit import Action, record_all
 from orgs.models import ApiKey, AuditEvent
+from orgs.services.key_leaks import tell_leak
 
 REPORTED_EVERY = datetime.timedelta(hours=1)
 
@@ -29,10 +30,8 @@ def note_leaks(received: Iterable[Received], *, actor: Actor) -> None:
     since = timezone.now() - REPORTED_EVERY
     known = AuditEvent.objects.filter(action=Action.API_KEY_LEAKED.value, created_at__gte=since)
     reported = set(known.filter(target_id__in=[str(key.pk) for key in keys]).values_list("target_id", flat=True))
-    changes = [
-        (Action.API_KEY_LEAKED, key, "", None, {"event_pointer": pointers[bytes(key.digest)][:500]})
-        for key in keys
-        if str(key.pk) not in reported
-    ]
-    if changes:
-        record_all(actor, changes)
+    leaked = {key: pointers[bytes(key.digest)][:500] for key in keys if str(key.pk) not in reported}
+    if leaked:
+        record_all(actor, [(Action.API_KEY_LEAKED, key, "", None, {"event_pointer": at}) for key, at in leaked.items()])
+    for key, pointer in leaked.items():
+        tell_leak(api_key=key, where=f"{pointer} of an OpenLineage event, where it was masked")
