@@ -72,6 +72,15 @@ def invite_member(*, email: str, role: Role, actor: Actor, invited_by: User | No
     """
     organization = lock_organization(current_organization())
     require_may_give(role, actor)
+    return _invite(organization, email, role, actor, invited_by)
+
+
+def invite_first_owner(*, email: str, actor: Actor) -> Invitation:
+    """Into an organization that was just made for somebody: nobody is there yet who could offer it. In its scope."""
+    return _invite(lock_organization(current_organization()), email, Role.OWNER, actor, None)
+
+
+def _invite(organization: Organization, email: str, role: Role, actor: Actor, invited_by: User | None) -> Invitation:
     email = User.objects.normalize_email(email)
     _require_nobody_yet(organization, email)
     token = secrets.token_urlsafe(32)

@@ -80,8 +80,7 @@ def _role_now(actor: Actor) -> Role | None:
     if actor.kind == "system" or actor.is_operator:
         return None
     if actor.kind == "api_key":
-        is_of_parent = actor.api_key is not None and actor.api_key.organization_id == current_organization().parent_id
-        return None if is_of_parent else Role.ADMIN
+        return Role.ADMIN
     return Role(_membership_of(current_organization(), int(actor.id)).role)
 
 

@@ -8,7 +8,7 @@ from dataxpipe.problems import FieldError, ValidationFailed
 from orgs.actors import Actor
 from orgs.models import Organization, User
 from orgs.permissions import Role
-from orgs.services.invitations import invite_member
+from orgs.services.invitations import invite_first_owner
 from orgs.services.organizations import add_member, create_organization
 from orgs.tenancy import tenant_scope
 
@@ -37,7 +37,7 @@ def provision_organization(
             for owner in owners:
                 add_member(organization=organization, user=owner, role=Role.OWNER, actor=actor)
             if owner_email and not owners:
-                invite_member(email=owner_email, role=Role.OWNER, actor=actor)
+                invite_first_owner(email=owner_email, actor=actor)
     return organization
 
 

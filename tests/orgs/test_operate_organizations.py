@@ -5,7 +5,10 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from orgs.actors import Actor
 from orgs.models import AuditEvent, Invitation, Membership, Organization, PlatformEvent, PlatformKey
+from orgs.permissions import Role
+from orgs.services.provisioning import provision_organization
 from orgs.tenancy import tenant_scope
 from tests.conftest import ApiClient, api_of, platform_key
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
@@ -251,3 +254,21 @@ def test_what_operators_do_is_refused_to_parents_whatever_the_slug(business, api
         answers.append(api.patch(f"{ALL}{slug}/resources", {"reason": "x"}))
         assert {answer.status_code for answer in answers} == {403}
         assert all("a platform key" in answer.json()["detail"] for answer in answers)
+
+
+def test_a_person_of_the_parent_invites_the_owner_of_a_part(business, alice):
+    actor = Actor(kind="person", id=str(alice.pk), label="alice", role=Role.OWNER)
+    provision_organization(
+        name="East",
+        slug="acme-east",
+        parent=business,
+        owner_email="new@acme.example",
+        actor=actor,
+        plan_name="business",
+    )
+    invitation = Invitation.objects.get()
+    assert (invitation.organization.slug, invitation.role, invitation.invited_by_label) == (
+        "acme-east",
+        "owner",
+        "alice",
+    )

@@ -20,7 +20,8 @@ from dataxpipe.postgres.embedded import ensure_server
 from dataxpipe.postgres.walls import tenant_condition
 from dataxpipe.problems import Forbidden, NotFound
 from orgs import middleware, permissions, plans, tenancy, viewsets
-from orgs.models import Membership, Organization
+from orgs.api import platform
+from orgs.models import Membership, Organization, SupportEntry
 
 SCOPE = "tests/dataxpipe/test_tenant_scope.py::"
 MANAGER = "tests/dataxpipe/test_tenant_manager.py::"
@@ -385,3 +386,46 @@ def grace_begins_anew_with_every_event(patch: Any) -> None:
 @defect("tests/billing/test_checkout.py::test_a_return_url_that_leads_away_is_refused[success_url-0]")
 def return_urls_lead_anywhere(patch: Any) -> None:
     patch.setattr(checkout, "_own_address", lambda text, name: text)
+
+
+# Operators
+
+
+@defect(
+    "tests/orgs/test_suspend_organization.py::test_every_write_to_the_api_is_refused_with_the_reason"
+    "[POST /api/v1/runs/0]",
+    "tests/orgs/test_moving_organization.py::test_every_form_waits[POST /o/{slug}/settings/]",
+)
+def status_of_an_organization_not_asked(patch: Any) -> None:
+    for asking in (viewsets, middleware):
+        patch.setattr(asking, "require_standing", lambda *args, **kwargs: None)
+
+
+@defect(
+    PERMISSIONS + "test_staff_are_strangers_until_they_enter[GET /o/{slug}/settings/]",
+    "tests/orgs/test_enter_organization.py::test_it_opens_one_organization_for_one_person",
+)
+def staff_inside_without_entering(patch: Any) -> None:
+    def always_entered(user: Any, slug: str) -> SupportEntry | None:
+        organization = Organization.objects.filter(slug=slug).first()
+        return SupportEntry(organization=organization, user=user) if organization else None
+
+    patch.setattr(middleware, "current_entry", always_entered)
+
+
+@defect(
+    "tests/orgs/test_operate_organizations.py::test_a_parent_makes_and_sees_its_parts_and_no_others",
+    ISOLATION + "test_a_foreign_id_is_answered_like_an_unknown_one[GET /api/v1/organizations/{slug}-path.slug1]",
+)
+def parents_see_every_organization(patch: Any) -> None:
+    patch.setattr(platform.OperatedOrganizationViewSet, "_visible", lambda view: Organization.objects.all())
+
+
+@defect(
+    "tests/orgs/test_delete_organization.py::test_the_database_purges_nothing_that_is_in_use_or_can_be_undone[active]"
+)
+def anything_can_be_purged(patch: Any) -> None:
+    as_owner(
+        "CREATE OR REPLACE FUNCTION dataxpipe_is_being_purged(organization bigint) RETURNS boolean LANGUAGE sql STABLE"
+        " AS $$ SELECT true $$"
+    )
