@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from billing import gateway
-from billing.gateway import BillingNotConfigured, BillingUnavailable
 from billing.models import CheckoutSession, Subscription
 from billing.prices import price_of_plan
+from billing.problems import BillingNotConfigured, BillingUnavailable
 from billing.services.checkout import NoCustomer, open_portal, start_checkout
 from orgs.models import Organization
 from orgs.permissions import Role, requires

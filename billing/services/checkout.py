@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from billing import gateway
-from billing.gateway import BillingNotConfigured, StripeRefused, SubscriptionRead
+from billing.gateway import SubscriptionRead
 from billing.models import CheckoutSession
 from billing.models.subscription import MANAGED_IN_PORTAL
 from billing.prices import price_of_plan
+from billing.problems import BillingNotConfigured, StripeRefused
 from dataxpipe.problems import Conflict, FieldError, Forbidden, ValidationFailed
 from orgs import audit
 from orgs.actors import Actor

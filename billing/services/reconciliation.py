@@ -9,8 +9,8 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from billing import gateway
-from billing.gateway import BillingUnavailable, StripeRefused
 from billing.models import CheckoutSession, StripeEvent, Subscription
+from billing.problems import BillingUnavailable, StripeRefused
 from billing.services.events import KEPT_FOR, forget_old_events, replay_events
 from billing.services.subscriptions import CustomerUnknown, cancel_subscriptions, sync_subscriptions
 from orgs.models import Organization, OrganizationStatus

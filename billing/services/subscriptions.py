@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import gateway
-from billing.gateway import StripeRefused, SubscriptionRead
+from billing.gateway import SubscriptionRead
 from billing.mails import mail_past_due, mail_plan_ended
 from billing.models import CheckoutSession, Subscription
 from billing.models.subscription import TERMINAL, best_plan
 from billing.prices import plan_of_prices
+from billing.problems import StripeRefused
 from orgs import audit
 from orgs.actors import Actor
 from orgs.audit import Action

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from billing.gateway import BillingNotConfigured, BillingUnavailable
 from billing.models import CheckoutSession
+from billing.problems import BillingNotConfigured, BillingUnavailable
 from billing.services.checkout import BilledThroughParent, NoCustomer, open_portal, start_checkout
 from dataxpipe.problems import ValidationFailed
 from orgs.actors import Actor

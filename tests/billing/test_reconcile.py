@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from billing.gateway import BillingNotConfigured, BillingUnavailable
 from billing.models import CheckoutSession, EventState, StripeEvent, Subscription
+from billing.problems import BillingNotConfigured, BillingUnavailable
 from billing.services.checkout import start_checkout
 from billing.services.events import forget_old_events
 from billing.services.reconciliation import confirm_checkouts, organizations_to_read, reconcile_subscriptions

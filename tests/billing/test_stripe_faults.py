@@ -5,8 +5,8 @@ import requests
 import stripe as sdk
 
 from billing import gateway
-from billing.gateway import BillingUnavailable
 from billing.models import EventState, StripeEvent, Subscription
+from billing.problems import BillingUnavailable
 from billing.services.checkout import open_portal, start_checkout
 from billing.services.reconciliation import confirm_checkouts, reconcile_subscriptions
 from orgs.actors import Actor
