@@ -1,15 +1,21 @@
-"""The API's billing is for people: every key is refused, an owner is served."""
+"""The API's billing is for people: every key is refused, an owner with a token of the identity provider is served."""
+
+import ipaddress
 
 import orjson
 import pytest
 from rest_framework.test import APIRequestFactory, force_authenticate
 
 from billing.api import BillingViewSet
+from orgs import issuers
 from orgs.actors import Actor
-from orgs.models import Organization
+from orgs.models import AuditEvent, OidcIdentity, Organization
 from orgs.permissions import Role
+from orgs.tenancy import tenant_scope
 from tests.billing.in_memory_stripe import deliver
+from tests.conftest import ApiClient
 from tests.factories import OrganizationFactory
+from tests.factories.issuer import Issuer
 
 ACTIONS = {"checkout": "post", "portal": "post", "subscription": "get"}
 
@@ -107,3 +113,32 @@ def test_stripe_being_down_is_503_with_a_time_to_come_back(acme, alice, stripe):
     stripe.fault = lambda: (b"", 500, {})
     status, data = ask(acme, alice, "checkout", {"plan": "team"})
     assert (status, data["type"]) == (503, "/problems/billing-unavailable")
+
+
+@pytest.fixture
+def identity_provider(settings):
+    """Of which alice has an identity, and whose tokens the API takes."""
+    settings.OUTBOUND_ALLOWED = [ipaddress.ip_network("127.0.0.1")]
+    issuers.forget_keys()
+    provider = Issuer()
+    settings.OIDC_ISSUER, settings.OIDC_API_AUDIENCES = provider.url, ["https://catalog.example.com"]
+    settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET = "dataxpipe-web", "secret"
+    yield provider
+    provider.close()
+
+
+def test_an_owner_buys_with_a_token_of_the_identity_provider(acme, alice, stripe, identity_provider):
+    OidcIdentity.objects.create(user=alice, issuer=identity_provider.url, subject="alice-1")
+    api = ApiClient()
+    api.headers = {"Authorization": f"Bearer {identity_provider.token(sub='alice-1')}"}
+    answer = api.post("/api/v1/billing/checkout", {"plan": "business"}, headers={"Idempotency-Key": "once"})
+    (session,) = stripe.sessions.values()
+    assert (answer.status_code, answer.json()) == (200, {"url": session["url"]})
+    stripe.pay(session["id"])
+    deliver(stripe.event("checkout.session.completed", stripe.sessions[session["id"]]))
+    told = api.get("/api/v1/billing/subscription").json()
+    assert (told["plan"], told["subscription"]["status"]) == ("business", "active")
+    assert api.post("/api/v1/billing/portal", {}).json()["url"].startswith("https://portal.invalid/")
+    with tenant_scope(acme):
+        event = AuditEvent.objects.get(action="checkout.started")
+    assert (event.actor_kind, event.actor_id) == ("person", str(alice.pk))

@@ -18,7 +18,7 @@ event = row_of(StripeEvent, event_id="evt_1", type="invoice.paid", occurred_at=t
 ROUTES = [
     # Believed by its signature alone: tests/billing/test_webhook_signature.py. The tests' server has no secret.
     Route("POST /webhooks/stripe", ANYBODY, answers=503),
-    # For people alone, and the API knows keys: tests/billing/test_billing_api.py asks as an owner.
+    # For people alone, not for keys: tests/billing/test_billing_api.py asks with an owner's token.
     Route("POST /api/v1/billing/checkout", OWN, body={"plan": "team"}, answers=403),
     Route("POST /api/v1/billing/portal", OWN, body={}, answers=403),
     Route("GET /api/v1/billing/subscription", OWN, answers=403),
