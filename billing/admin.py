@@ -40,8 +40,8 @@ def replay(event: StripeEvent, values: Mapping[str, Any], actor: Actor, person: 
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ActingModelAdmin):
-    list_display = ["received_at", "type", "state", "customer_id", "reason"]
-    list_filter = ["state", "type"]
+    list_display = ["received_at", "state", "reason", "type", "customer_id"]
+    list_filter = ["state"]
     search_fields = ["event_id", "customer_id", "object_id"]
     ordering = ["-id"]
     fields = [
