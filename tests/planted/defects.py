@@ -14,14 +14,16 @@ from django.db import connection, models
 from billing import gateway
 from billing.services import checkout, subscriptions
 from catalog.services import retention
-from dataxpipe import errors, rendering
+from dataxpipe import errors, outbound, rendering
 from dataxpipe.postgres import base, pool, schema
 from dataxpipe.postgres.embedded import ensure_server
 from dataxpipe.postgres.walls import tenant_condition
 from dataxpipe.problems import Forbidden, NotFound
-from orgs import middleware, permissions, plans, tenancy, viewsets
-from orgs.api import platform
-from orgs.models import Membership, Organization, SupportEntry
+from orgs import issuers, legacy_keys, middleware, permissions, plans, tenancy, viewsets
+from orgs.api import platform, token_leaks
+from orgs.models import ApiKey, Membership, Organization, SupportEntry
+from orgs.oidc import OidcBackend
+from orgs.services import trusted_publishers
 
 SCOPE = "tests/dataxpipe/test_tenant_scope.py::"
 MANAGER = "tests/dataxpipe/test_tenant_manager.py::"
@@ -34,6 +36,9 @@ LIMITS = "tests/catalog/test_plan_limits.py::"
 SIGNATURES = "tests/billing/test_webhook_signature.py::"
 STRIPE = "tests/billing/test_apply_event.py::"
 RETENTION = "tests/catalog/test_retention.py::"
+LIVES = "tests/orgs/test_life_of_keys.py::"
+EXCHANGE = "tests/orgs/test_exchange_token.py::"
+OIDC = "tests/orgs/test_oidc.py::"
 GATE = "tests/dataxpipe/test_gate.py::test_every_wall_stands"
 READY = "tests/dataxpipe/test_health.py::test_it_is_ready_when_every_wall_stands"
 
@@ -429,3 +434,47 @@ def anything_can_be_purged(patch: Any) -> None:
         "CREATE OR REPLACE FUNCTION dataxpipe_is_being_purged(organization bigint) RETURNS boolean LANGUAGE sql STABLE"
         " AS $$ SELECT true $$"
     )
+
+
+# Credentials
+
+
+@defect(LIVES + "test_no_use_succeeds_that_begins_after_the_key_was_revoked")
+def revoked_keys_go_on(patch: Any) -> None:
+    patch.setattr(ApiKey, "is_usable", property(lambda self: True))
+
+
+@defect("tests/orgs/test_legacy_keys.py::test_without_the_variable_they_are_no_keys")
+def legacy_keys_work_in_production(patch: Any) -> None:
+    patch.setattr(legacy_keys, "_count_here", lambda address: True)
+
+
+@defect(EXCHANGE + "test_a_token_is_exchanged_once", EXCHANGE + "test_the_same_id_in_another_token_is_the_same_token")
+def exchanged_tokens_are_forgotten(patch: Any) -> None:
+    patch.setattr(trusted_publishers, "_use_up", lambda token: None)
+
+
+@defect(
+    EXCHANGE + "test_a_token_that_says_the_wrong_thing_is_refused[another branch]",
+    EXCHANGE + "test_a_token_that_says_the_wrong_thing_is_refused[a pull request]",
+)
+def subject_patterns_are_prefixes(patch: Any) -> None:
+    patch.setattr(trusted_publishers, "matches", lambda pattern, subject: subject.startswith(pattern.partition("*")[0]))
+
+
+@defect(EXCHANGE + "test_private_addresses_are_not_asked")
+def private_addresses_are_asked(patch: Any) -> None:
+    patch.setattr(outbound, "_is_public", lambda address: True)
+
+
+@defect("tests/orgs/test_leak_reports.py::test_a_forged_report_is_refused_and_learns_nothing[no signature]")
+def leak_reports_are_believed_unsigned(patch: Any) -> None:
+    patch.setattr(token_leaks, "require_signature", lambda body, **signed: None)
+
+
+@defect(
+    OIDC + "test_a_token_that_is_wrong_lets_nobody_in[another client]",
+    OIDC + "test_a_token_that_is_wrong_lets_nobody_in[another nonce]",
+)
+def identity_tokens_are_read_and_not_checked(patch: Any) -> None:
+    patch.setattr(OidcBackend, "verify_token", lambda self, token, **kwargs: issuers.unverified_claims(token))
