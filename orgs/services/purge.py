@@ -94,6 +94,7 @@ def _finish(organization: Organization) -> None:
             members = organization.memberships.select_related("user").filter(role=Role.OWNER.value)
             owners = [membership.user for membership in members if membership.user.is_active]
             organization.memberships.all()._raw_delete(organization.memberships.db)
+        OrganizationSlug.objects.get_or_create(slug=organization.slug)
         OrganizationSlug.objects.filter(organization=organization).update(organization=None, ended_at=timezone.now())
         Organization.objects.filter(pk=organization.pk)._raw_delete(Organization.objects.db)
         remember(
