@@ -28,6 +28,7 @@ def addresses(shop):
         f"pipelines/{empty.pk}/", "runs/", f"runs/{pipeline.last_run_id}/", "datasets/", f"datasets/{dataset.pk}/",
         f"lineage/?pipeline={pipeline.pk}", f"lineage/?dataset={dataset.pk}&view=table", "lineage/?start=zzz",
         "checks/", "connections/", "search/?q=orders", "pipelines/discovered/", "settings/usage/",
+        "settings/api-keys/?new=1", "settings/publishers/", "settings/publishers/?new=1",
     ]  # fmt: skip
     return [root + place for place in places]
 
