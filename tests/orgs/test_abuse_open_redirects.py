@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 import re
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
+from django.shortcuts import redirect
 from django.test import Client
 from django.utils import timezone
 
 from orgs.models import Session
+from orgs.oidc import OidcBackend, OidcRequestView
 from orgs.services.invitations import digest_of
+from orgs.views.oidc import STATES
 from tests.conftest import PersonClient, browser_of
 from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory, UserFactory
 from tests.orgs.second_factors import phone_of
@@ -87,6 +91,16 @@ def log_in_again(wanted, visitor, person, acme):
     return browser_of(person).get(f"/login?next={quote(wanted)}")
 
 
+def come_in_by_the_identity_provider(wanted, visitor, person, acme):
+    """The provider itself is left out: where it leads back to was chosen before the way there began."""
+    visitor.get(f"/login/oidc?next={quote(wanted)}")
+    session = visitor.session
+    session[STATES] = {"state": {"nonce": "nonce", "code_verifier": "verifier"}}
+    session.save()
+    with patch.object(OidcBackend, "authenticate", return_value=person):
+        return visitor.get("/login/oidc/callback?state=state&code=code")
+
+
 def take_the_second_step(wanted, visitor, person, acme):
     if not person.has_second_factor:
         phone_of(person)
@@ -143,6 +157,7 @@ def send_a_form_too_late(wanted, visitor, person, acme):
 DOORS = [
     log_in,
     log_in_again,
+    come_in_by_the_identity_provider,
     take_the_second_step,
     take_the_second_step_without_the_first,
     be_asked_for_the_second_step,
@@ -159,6 +174,7 @@ TAKEN_IN = {
     "orgs/views/accounts.py": 3,
     "orgs/views/api_keys.py": 1,
     "orgs/views/members.py": 1,
+    "orgs/views/oidc.py": 1,
     "orgs/views/proof.py": 1,
     "orgs/views/second_factor.py": 2,
     "orgs/views/sign_in.py": 1,
@@ -186,6 +202,8 @@ def test_every_place_that_takes_an_address_is_tried_here():
 def test_no_vector_leads_away(door, visitor, person, acme, monkeypatch):
     monkeypatch.setattr("orgs.services.email_confirmation.send_mail", lambda *args, **kwargs: True)
     monkeypatch.setattr("orgs.views.sign_in.require_code", lambda **step: None)
+    monkeypatch.setattr("orgs.views.oidc.is_configured", lambda: True)
+    monkeypatch.setattr(OidcRequestView, "get", lambda view, request: redirect("login"))
     for wanted in VECTORS:
         response = door(wanted, visitor, person, acme)
         assert response.status_code == 302, (wanted, response.status_code)
