@@ -24,8 +24,6 @@ MADE = re.compile(
     r"\b[0-9a-f]{64}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z"
     r"|dxp_\w+(…\w+)?|\b[\w-]{86}\b"
 )
-    r"\b[0-9a-f]{64}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z|dxp_\w+(…\w+)?|\b[\w-]{86}\b"
-)
 CURSOR = re.compile(r"cursor=[\w%.:-]+")  # signed with the time
 
 
