@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 
 import pytest
@@ -93,6 +94,24 @@ def test_an_ipv6_customer_is_one_address(alice):
         assert log_in(visitor(f"2001:db8::{number + 1:x}")).status_code == 400
     assert log_in(visitor("2001:db8::ffff")).status_code == 429
     assert log_in(visitor("2001:db8:0:1::1")).status_code == 400
+
+
+def test_an_address_that_the_caller_makes_up_is_not_believed(alice, settings):
+    settings.TRUSTED_PROXIES = []
+    client = visitor()
+    for number in range(11):
+        form = {"email": ALICE, "password": WRONG}
+        response = client.post("/login", form, headers={"X-Forwarded-For": f"192.0.2.{number}"})
+    assert response.status_code == 429
+
+
+def test_behind_a_trusted_proxy_everybody_has_an_address_of_their_own(alice, settings):
+    settings.TRUSTED_PROXIES = [ipaddress.ip_network("198.51.100.1")]
+    client = visitor()
+    for number in range(11):
+        form = {"email": ALICE, "password": WRONG}
+        response = client.post("/login", form, headers={"X-Forwarded-For": f"192.0.2.{number}"})
+    assert response.status_code == 400
 
 
 def from_everywhere(count, email=ALICE):
