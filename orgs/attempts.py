@@ -38,7 +38,8 @@ class TooManyAttempts(RateLimited):
     slug = "too-many-attempts"
     title = "Too many attempts"
     about = (
-        "Forms that could be used to guess are limited by address and by account, whether the account exists or not. "
+        "Forms that could be used to guess are limited by address and by account, whether the account exists or not; "
+        "the exchange of tokens and reports of leaked keys by address. "
         "`Retry-After` says when to try again."
     )
 
@@ -104,6 +105,11 @@ def limit_attempts(kind: Kind, *, field: str = "") -> Callable[[View], View]:
         return limited
 
     return decorate
+
+
+def limit_address(name: str, request: HttpRequest, pace: Pace) -> None:
+    """For what costs something before anything is known of who asks. Raises `TooManyAttempts`."""
+    require_pace([_Count(f"{name}_from", _digest(_network(request)), pace)])
 
 
 def require_pace(counts: list[_Count]) -> None:

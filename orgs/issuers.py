@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from dataxpipe.outbound import OutboundRefused, get_json
-from dataxpipe.problems import NotAuthenticated
+from dataxpipe.problems import NotAuthenticated, ServiceUnavailable
 
 # Asymmetric only: with a shared secret, or none, whoever knows the public key could sign.
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
@@ -30,6 +30,9 @@ ASKED_AGAIN_AFTER_SECONDS = 60
 LEAST_RSA_BITS = 2048
 KEPT_IN_NEED_SECONDS = 24 * 3600
 MOST_ISSUERS = 1_000
+# Of a process's four threads: issuers that are slow on purpose do not hold them all.
+ASKING_AT_ONCE = 2
+TURN_COMES_WITHIN_SECONDS = 0.5
 # What PyJWT raises, also where a claim is of a type it did not think of.
 MALFORMED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, AttributeError, RecursionError)
 DISCOVERY = "/.well-known/openid-configuration"
@@ -66,6 +69,7 @@ class _Issuer:
 
 
 _issuers: dict[str, _Issuer] = {}
+_turns = threading.BoundedSemaphore(ASKING_AT_ONCE)
 
 
 def unverified_claims(text: str) -> dict[str, Any]:
@@ -78,6 +82,7 @@ def unverified_claims(text: str) -> dict[str, Any]:
         raise TokenRefused("This is no JSON Web Token.") from None
     if not isinstance(claims.get("iss"), str):
         raise TokenRefused("The token names no issuer.")
+    _require_text(claims)
     return claims
 
 
@@ -96,8 +101,9 @@ def verify(text: str, *, issuer: str, audiences: Collection[str]) -> Token:
         )
     except MALFORMED as error:
         raise TokenRefused(f"The token does not hold: {_in_words(error)}") from None
+    _require_text(claims)
     subject, issued_at, ends_at = claims["sub"], claims["iat"], claims["exp"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= 1000 or "\0" in subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= 1000:
         raise TokenRefused("The token has no usable subject.")
     if not all(type(moment) in {int, float} for moment in (issued_at, ends_at)):
         raise TokenRefused("The times of the token are no numbers.")
@@ -128,18 +134,33 @@ def _signing_key(text: str, issuer: str) -> jwt.PyJWK:
 def discovered(issuer: str) -> Mapping[str, Any]:
     """What the issuer says of itself: its endpoints. Raises `TokenRefused` while it cannot be had."""
     known = _known(issuer)
-    with known.lock:
-        _refresh(known, issuer, is_wanting=False)
-        return known.document
+    _bring_up_to_date(known, issuer, is_wanting=False)
+    return known.document
 
 
 def _key_of(issuer: str, key_id: str | None) -> jwt.PyJWK:
     known = _known(issuer)
-    with known.lock:
-        _refresh(known, issuer, is_wanting=key_id not in known.keys)
-        if key_id not in known.keys:
-            raise TokenRefused(f"{issuer} has no such key.")
-        return known.keys[key_id]
+    _bring_up_to_date(known, issuer, is_wanting=key_id not in known.keys)
+    key = known.keys.get(key_id)
+    if key is None:
+        raise TokenRefused(f"{issuer} has no such key.")
+    return key
+
+
+def _bring_up_to_date(known: _Issuer, issuer: str, *, is_wanting: bool) -> None:
+    """One thread asks an issuer and others wait for it, few in all; whom the old keys serve waits for nobody."""
+    age = time.monotonic() - known.answered_at
+    if age <= KEYS_KEPT_SECONDS and not is_wanting:
+        return
+    if not _turns.acquire(timeout=TURN_COMES_WITHIN_SECONDS):
+        if is_wanting or age > KEPT_IN_NEED_SECONDS:
+            raise ServiceUnavailable("Several issuers are being asked for their keys. Repeat this in a moment.")
+        return
+    try:
+        with known.lock:
+            _refresh(known, issuer, is_wanting=is_wanting)
+    finally:
+        _turns.release()
 
 
 def _known(issuer: str) -> _Issuer:
@@ -196,6 +217,14 @@ def _usable(entry: dict[str, Any]) -> jwt.PyJWK | None:
         return None
     is_short = isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA_BITS
     return None if is_short else key
+
+
+def _require_text(claims: Mapping[str, Any]) -> None:
+    """JSON can escape what no database and no answer takes: NUL, and halves of surrogate pairs."""
+    audiences = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
+    told = [*(claims.get(name) for name in ("iss", "sub", "jti")), *audiences]
+    if not all(text.isprintable() for text in told if isinstance(text, str)):
+        raise TokenRefused("The token names somebody with characters that cannot be printed.")
 
 
 def _in_words(error: Exception) -> str:

@@ -34,6 +34,8 @@ from orgs.redirects import is_of_this_site
 
 PROOF_HOLDS = datetime.timedelta(minutes=10)
 PROVEN_AT = "proven_at"
+# Stands in a session whose login was none: the identity provider may have let in whoever sat before the browser.
+UNPROVEN = "unproven"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 View = Callable[..., HttpResponseBase]
@@ -45,8 +47,8 @@ def prove(request: HttpRequest) -> None:
 
 
 def is_recently_proven(request: HttpRequest) -> bool:
-    """Logging in is a proof too."""
-    row = request.session.row  # type: ignore[attr-defined]
+    """Logging in is a proof too, but not at an identity provider, of who has a password that could be asked for."""
+    row = None if request.session.get(UNPROVEN) else request.session.row  # type: ignore[attr-defined]
     proofs = [request.session.get(PROVEN_AT, 0.0), row.signed_in_at.timestamp() if row else 0.0]
     return bool(timezone.now().timestamp() - max(proofs) < PROOF_HOLDS.total_seconds())
 

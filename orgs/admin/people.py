@@ -59,7 +59,7 @@ class PersonAdmin(ActingModelAdmin):
             "Deactivate",
             ReasonForm,
             deactivate,
-            "Every session ends at its next request. Memberships and keys stay: keys belong to organizations.",
+            "Every session ends. Memberships and keys stay: keys belong to organizations.",
             lambda row: row.is_active,
         ),
         "reactivate": Act(

@@ -17,10 +17,13 @@ from dataxpipe.requests import read_json
 from dataxpipe.requests.limits import too_large
 from orgs import keys
 from orgs.actors import Actor
+from orgs.attempts import Pace, limit_address
 from orgs.leak_reporters import require_signature
 from orgs.services.key_leaks import Leak, report_leaks
 
 MOST_LEAKS = 1_000
+# By address: a body costs reading and a signature costs checking. A report holds a thousand keys.
+REPORTS = Pace(120, 60)
 MAX_BYTES = 1024 * 1024
 KEY_ID, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
 HEADERS = [OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True) for name in (KEY_ID, SIGNATURE)]
@@ -54,6 +57,7 @@ class TokenLeakView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Revokes the keys among the reported tokens, and tells of each token whether it was a key."""
+        limit_address("token_leaks", request._request, REPORTS)
         try:
             body = request._request.body
         except RequestDataTooBig as error:

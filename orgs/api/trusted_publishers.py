@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 
 from dataxpipe.fields import StrictSerializer, TextField, WordField
 from dataxpipe.parsing import Negotiation, StrictJsonParser
-from dataxpipe.problems import FieldError, NotFound, RateLimited, ValidationFailed
-from orgs.actors import Actor, client_address
+from dataxpipe.problems import FieldError, NotFound, ValidationFailed
+from orgs.actors import Actor
+from orgs.attempts import Pace, limit_address
 from orgs.authentication import refuse_key_in_query
-from orgs.counters import count_in_window
 from orgs.issuers import MAX_TOKEN_CHARACTERS
 from orgs.models import TrustedPublisher
 from orgs.permissions import SCOPES, Right
@@ -32,7 +32,8 @@ from orgs.viewsets import TenantViewSet
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
-EXCHANGES_A_MINUTE = 120
+# By address: a token costs a verification before anything is known of its sender.
+EXCHANGES = Pace(120, 60)
 TOKEN_TYPES = ("urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token")
 
 
@@ -154,7 +155,7 @@ class TokenView(APIView):
     def post(self, request: Request) -> Response:
         """Exchanges a CI platform's OIDC token for an API key of 15 minutes, once, if a trusted publisher fits."""
         refuse_key_in_query(request)
-        _draw(request)
+        limit_address("tokens", request._request, EXCHANGES)
         exchange = TokenExchange(data=request.data)
         exchange.is_valid(raise_exception=True)
         asked = exchange.validated_data
@@ -173,17 +174,6 @@ class TokenView(APIView):
             "scope": " ".join(issued.api_key.scopes),
         }
         return Response(answer, headers={"Cache-Control": "no-store"})
-
-
-def _draw(request: Request) -> None:
-    """By address, because a token costs a verification before anything is known of its sender."""
-    usage = count_in_window("tokens", client_address(request._request), limit=EXCHANGES_A_MINUTE, seconds=60)
-    if usage is not None and usage.is_over:
-        raise RateLimited(
-            f"An address exchanges at most {EXCHANGES_A_MINUTE} tokens a minute.",
-            headers={"Retry-After": str(usage.wait_seconds)},
-            retry_after_seconds=usage.wait_seconds,
-        )
 
 
 def _scopes(text: str) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from django.db import transaction
 from dataxpipe.problems import Forbidden
 from orgs.actors import Actor
 from orgs.audit import Action
-from orgs.models import OidcIdentity, User
+from orgs.models import OidcIdentity, SecondFactor, User
 from orgs.services.account_audit import record_everywhere
+from orgs.services.sessions import forget_other_sessions
 
 
 class IdentityNotUsable(Forbidden):
@@ -51,10 +52,13 @@ def _link(identity: Identity, visitor: Actor) -> User:
     user, is_new = User.objects.get_or_create(email=email, defaults={"name": identity.name[:100], "password": "!"})
     user = User.objects.select_for_update().get(pk=user.pk)
     if user.email_confirmed_at is None:
-        # Somebody may have signed up with an address that is not theirs, and waits for its owner with a password.
+        # Somebody may have signed up with an address that is not theirs, and waits for its owner: with a password,
+        # or with a second factor that shuts the owner out.
         user.set_unusable_password()
         user.confirm_email()
         user.save(update_fields=["password", "email_confirmed_at"])
+        SecondFactor.objects.filter(user=user).delete()
+        forget_other_sessions(user, None)
     OidcIdentity.objects.get_or_create(issuer=identity.issuer, subject=identity.subject, defaults={"user": user})
     if not is_new:
         after = {"issuer": identity.issuer}

@@ -13,11 +13,12 @@ from orgs.mail import send_mail
 from orgs.models import SecondFactor, User
 from orgs.platform_audit import PlatformAction, remember
 from orgs.services.account_audit import record_everywhere
+from orgs.services.sessions import forget_other_sessions
 from orgs.services.suspension import require_reason
 
 
 def deactivate_person(*, user: User, reason: str, actor: Actor) -> None:
-    """No session of theirs works from the next request on, and no login. Raises `Conflict` for oneself."""
+    """Ends their sessions for good, and no login works. Raises `Conflict` for oneself."""
     if actor.kind == "staff" and actor.id == str(user.pk):
         raise Conflict("Nobody closes the own account here.")
     _set_active(user, False, PlatformAction.PERSON_DEACTIVATED, reason, actor)
@@ -65,4 +66,6 @@ def _set_active(user: User, is_active: bool, action: PlatformAction, reason: str
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         user.is_active = is_active
         user.save(update_fields=["is_active"])
+        if not is_active:
+            forget_other_sessions(user, None)
         remember(action, actor, target_label=user.email, after={"reason": reason})

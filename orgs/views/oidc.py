@@ -10,10 +10,14 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from dataxpipe.errors import problem_page
+from orgs.attempts import Pace, TooManyAttempts, limit_address
 from orgs.oidc import FAILURES, OidcBackend, OidcRequestView, is_configured
 from orgs.redirects import safe_next
 from orgs.views.sign_in import enter
 
+# By address: each start keeps a session until it is answered.
+STARTS = Pace(100, 600)
 STATES, NEXT = "oidc_states", "oidc_login_next"
 
 logger = logging.getLogger(__name__)
@@ -24,6 +28,10 @@ logger = logging.getLogger(__name__)
 def oidc_login(request: HttpRequest) -> HttpResponse:
     if not is_configured():
         raise Http404
+    try:
+        limit_address("oidc_login", request, STARTS)
+    except TooManyAttempts as refusal:
+        return problem_page(request, refusal)
     try:
         response: HttpResponse = OidcRequestView.as_view()(request)
     except FAILURES:
@@ -49,7 +57,8 @@ def oidc_callback(request: HttpRequest) -> HttpResponse:
         return _failed(request)
     if user is None:
         return _failed(request)
-    return enter(request, user, request.session.pop(NEXT, "/"), is_new=user.last_login is None)
+    destination, is_proof = request.session.pop(NEXT, "/"), not user.has_usable_password()
+    return enter(request, user, destination, is_new=user.last_login is None, is_proof=is_proof)
 
 
 def _failed(request: HttpRequest) -> HttpResponse:

@@ -18,6 +18,7 @@ from orgs.actors import Actor
 from orgs.attempts import LOGIN_CODE, is_known_browser, limit_attempts
 from orgs.forms.second_factor import CodeForm
 from orgs.models import User
+from orgs.proof import UNPROVEN
 from orgs.redirects import safe_next
 from orgs.services.new_sign_in import announce_sign_in
 from orgs.services.passwords import credential_state
@@ -28,10 +29,12 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 SECOND_STEP_WITHIN = 600
 
 
-def enter(request: HttpRequest, user: User, destination: str, *, is_new: bool = False) -> HttpResponse:
-    """Logs in who has just proved to be this person, or asks for the second factor first."""
+def enter(
+    request: HttpRequest, user: User, destination: str, *, is_new: bool = False, is_proof: bool = True
+) -> HttpResponse:
+    """Logs in who has just proved to be this person, or asks for the second factor first, which is always a proof."""
     if not user.has_second_factor:
-        _log_in(request, user, getattr(user, "backend", BACKEND), is_new=is_new)
+        _log_in(request, user, getattr(user, "backend", BACKEND), is_new=is_new, is_proof=is_proof)
         return redirect(destination)
     request.session[FIRST_STEP] = {
         "user": user.pk,
@@ -68,11 +71,12 @@ def login_code(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/login_code.html", context, status=max(status, 400 if form.errors else 200))
 
 
-def _log_in(request: HttpRequest, user: User, backend: str, *, is_new: bool = False) -> None:
+def _log_in(request: HttpRequest, user: User, backend: str, *, is_new: bool = False, is_proof: bool = True) -> None:
     """A browser that this person never logged in from is told by mail; the first one of all is no news."""
     if not is_new and not is_known_browser(request, user):
         announce_sign_in(user=user, actor=Actor.of_person(user, None, request))
     auth.login(request, user, backend=backend)
+    request.session[UNPROVEN] = not is_proof
 
 
 def _who_took_first_step(request: HttpRequest) -> User | None:

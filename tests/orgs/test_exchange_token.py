@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orgs import issuers
+from orgs.attempts import Pace
 from orgs.models import ApiKey, AuditEvent, TrustedPublisher, UsedToken
 from orgs.services.trusted_publishers import forget_exchanged
 from orgs.subject_patterns import defect_of, matches
@@ -512,3 +513,18 @@ def test_a_pattern_that_writes_out_its_owner_is_sound(pattern):
 def test_a_pattern_is_matched_in_no_time():
     """With a regular expression this would take longer than the test suite."""
     assert not matches("a:b/*-*-*-*-*!", "a:b/" + "-" * 990)
+
+
+@pytest.mark.parametrize("text", ["nul\0", "half\ud800"], ids=["nul", "surrogate"])
+@pytest.mark.parametrize("claim", ["iss", "sub", "aud", "jti"])
+def test_a_claim_that_no_database_takes_is_no_word_of_an_issuer(publisher, issuer, claim, text):
+    assert "characters" in refused(issuer.token(**{claim: text}))["detail"]
+    assert "characters" in refused(issuer.token(aud=[AUDIENCE, text]))["detail"]
+
+
+@pytest.mark.usefixtures("limits")
+def test_an_address_asks_so_often_and_its_whole_network_counts(db, monkeypatch):
+    monkeypatch.setattr("orgs.api.trusted_publishers.EXCHANGES", Pace(3, 86_400))
+    asked = {"organization": "acme", "subject_token": "none"}
+    codes = [ApiClient().post(URL, asked, REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(4)]
+    assert codes == [401, 401, 401, 429]

@@ -17,6 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orgs import keys, leak_reporters, tasks
 from orgs.actors import Actor
+from orgs.attempts import Pace
 from orgs.models import ApiKey, AuditEvent, PlatformKey
 from orgs.services.key_uses import Caller, record_use
 from orgs.services.platform_keys import issue_platform_key
@@ -243,3 +244,9 @@ def test_a_key_in_an_event_is_told_about_and_goes_on_working(acme, alice):
         assert "still works" in body
         assert leaky.api_key.text not in body
     assert leaky.get(ME).status_code == 200
+
+
+@pytest.mark.usefixtures("limits")
+def test_who_guesses_at_signatures_is_refused_after_a_while_unread(db, monkeypatch):
+    monkeypatch.setattr("orgs.api.token_leaks.REPORTS", Pace(3, 86_400))
+    assert [send([leak("x")], key=OTHER_KEY).status_code for _ in range(4)] == [401, 401, 401, 429]

@@ -10,12 +10,14 @@ import pytest
 from django.utils import timezone
 
 from orgs import issuers
+from orgs.attempts import Pace
 from orgs.models import AuditEvent, OidcIdentity, User
 from orgs.services.oidc_identities import linked_person
 from orgs.tenancy import tenant_scope
 from tests.conftest import ApiClient, PersonClient, _member
 from tests.factories import MembershipFactory, UserFactory
 from tests.factories.issuer import RSA_KEYS, Issuer, give
+from tests.orgs.second_factors import phone_of
 
 ME = "/api/v1/organizations/me"
 CLIENT = "dataxpipe-web"
@@ -316,3 +318,37 @@ def test_members_added_later_are_found(provider, linked, acme):
     later = _member(acme, "later", "editor")
     OidcIdentity.objects.create(user=later, issuer=provider.url, subject="later-1")
     assert api_with(provider, sub="later-1").get(ME).status_code == 200
+
+
+def test_a_squatters_phone_does_not_keep_the_owner_of_the_address_out(provider, db):
+    squatter = UserFactory(email="alice@acme.example", email_confirmed_at=None)
+    phone_of(squatter)
+    client = PersonClient()
+    come_back(client, provider, begin(client))
+    assert is_in(client)
+    assert not squatter.has_second_factor
+
+
+def test_a_provider_that_asked_nothing_is_no_proof_for_who_has_a_password(provider, alice, acme):
+    client = PersonClient()
+    come_back(client, provider, begin(client))
+    assert client.get("/account/export")["Location"].startswith("/prove")
+    client.post("/prove?next=/account/export", {"password": "correct horse battery"})
+    assert client.get("/account/export").status_code == 200
+
+
+def test_it_is_one_for_who_has_no_password_and_with_a_second_factor(provider, alice):
+    client = PersonClient()
+    come_back(client, provider, begin(client), sub="new-1", email="new@example.com")
+    assert client.get("/account/export").status_code == 200
+    phone = phone_of(alice)
+    client = PersonClient()
+    come_back(client, provider, begin(client))
+    client.post("/login/code", {"code": phone.code()})
+    assert client.get("/account/export").status_code == 200
+
+
+@pytest.mark.usefixtures("limits")
+def test_nobody_begins_logins_without_end(provider, db, monkeypatch):
+    monkeypatch.setattr("orgs.views.oidc.STARTS", Pace(3, 86_400))
+    assert [PersonClient().get("/login/oidc").status_code for _ in range(4)] == [302, 302, 302, 429]

@@ -202,3 +202,18 @@ def test_staff_are_made_and_unmade_on_the_server(alice):
     assert list(told) == [("staff.granted", alice.email), ("staff.revoked", alice.email)]
     with pytest.raises(CommandError, match="Nobody has an account"):
         call_command("grant_staff", "nobody@example.com")
+
+
+def test_no_column_is_guessed_through_the_filters_of_a_list(staff, alice):
+    for guess in ("user/?password__startswith=pbkdf2", "apikey/?digest__gt=a", "user/?second_factor__key_id=a"):
+        assert staff.get(f"/admin/orgs/{guess}").status_code in {302, 400}, guess
+    assert staff.get("/admin/procrastinate/procrastinatejob/?args__icontains=alice").status_code in {302, 400}
+    assert staff.get("/admin/orgs/user/?is_active__exact=1").status_code == 200
+
+
+def test_who_is_let_in_again_has_to_log_in_again(staff, alice):
+    theirs = browser_of(alice)
+    act(staff, alice, "deactivate")
+    act(staff, alice, "reactivate")
+    assert theirs.get("/account/").status_code == 302
+    assert not alice.sessions.exists()
