@@ -32,9 +32,10 @@ def _run(options: argparse.Namespace) -> int:
     if not report.is_intact:
         sys.stdout.write(f"Entry {report.bad_sequence} does not fit: {report.reason}.\n")
         return 1
+    anchors = "1 anchor" if report.anchor_count == 1 else f"{report.anchor_count} anchors"
     sys.stdout.write(
         f"Organization {report.organization}: {report.head} entries fit, {report.anchored} of them are signed "
-        f"({report.anchor_count} anchors), {report.erased_people} had their personal fields erased.\n"
+        f"({anchors}), {report.erased_people} had their personal fields erased.\n"
     )
     return 0
 

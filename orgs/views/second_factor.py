@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from orgs.actors import Actor
 from orgs.forms.second_factor import EnableForm
-from orgs.models import SecondFactor
+from orgs.models import Organization, SecondFactor, User
 from orgs.proof import recently_proven
 from orgs.redirects import safe_next
 from orgs.services import second_factor as factors
@@ -99,13 +100,15 @@ def _set_up(
         "form": form or EnableForm(initial={"candidate": candidate.token}),
         "next": safe_next(request, reverse("account")),
         "is_move": user.has_second_factor,
-        "required_by": [
-            membership.organization
-            for membership in user.memberships.select_related("organization").order_by("organization__slug")
-            if membership.organization.requires_second_factor
-        ],
+        "required_by": [organization for organization in _seen_by(user) if organization.requires_second_factor],
     }
     return render(request, "orgs/second_factor_setup.html", context, status=status)
+
+
+def _seen_by(user: User) -> QuerySet[Organization]:
+    """The organizations of a person, and those that one of the staff has entered."""
+    entered = user.support_entries.open().values("organization")
+    return Organization.objects.filter(Q(memberships__user=user) | Q(pk__in=entered)).order_by("slug").distinct()
 
 
 def _recovery_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:

@@ -120,7 +120,7 @@ def key_rows(usage: Usage, names: Mapping[UUID, Sender]) -> list[dict[str, Any]]
                     {
                         "label": COUNT_LABELS[metric],
                         "value": count,
-                        "percent": _percent(count, totals[metric]) if count else None,
+                        "percent": _percent(count, totals[metric]),
                     }
                     for metric, count in counts.items()
                 ],

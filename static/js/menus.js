@@ -10,6 +10,9 @@ document.addEventListener("toggle", (event) => {
   for (const other of open()) if (other !== menu && !other.contains(menu)) other.open = false;
 }, true);
 
+// On a narrow screen the row of tabs scrolls: begin where one is.
+document.querySelector(".main-tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of open()) {

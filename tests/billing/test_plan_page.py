@@ -145,6 +145,19 @@ def test_a_failed_payment_shows_on_every_page(acme, alice_client, vera_client, s
     assert "See until when" in text_of(vera_client, "/o/acme/pipelines/")
 
 
+def test_a_plan_that_grows_takes_the_banner_of_its_limit_away(free_org, stripe):
+    free_org.usage_levels = {"pipelines": 3}
+    free_org.save()
+    user = MembershipFactory(organization=free_org, user=UserFactory(), role="owner").user
+    client, page = browser_of(user), "/o/initech/settings/billing/?portal=back"
+    assert "3 of 3 pipelines are in use" in " ".join(client.get(page).content.decode().split())
+    free_org.plan_name = "team"
+    free_org.save()
+    looked_again = client.get(f"{page}&look=1", headers={"HX-Request": "true"}).content.decode()
+    assert 'id="near-limits" hx-swap-oob="true"' in " ".join(looked_again.split())
+    assert "are in use" not in looked_again
+
+
 def test_a_sub_organization_points_to_its_parent(acme, stripe):
     acme.plan_name = "business"
     acme.save()

@@ -101,6 +101,15 @@ def test_an_export_is_checked_with_the_public_key_alone(acme, client, tmp_path, 
     assert "6 entries fit, 6 of them are signed (2 anchors)" in capsys.readouterr().out
 
 
+def test_one_anchor_is_one(acme, client, tmp_path, capsys):
+    remember(acme)
+    trail, keys = tmp_path / "audit.ndjson", tmp_path / "keys.json"
+    trail.write_text("\n".join(exported(acme)))
+    keys.write_bytes(client.get("/.well-known/audit-keys.json").content)
+    assert main(["audit", str(trail), "--keys", str(keys)]) == 0
+    assert "(1 anchor)" in capsys.readouterr().out
+
+
 def test_it_says_itself_that_it_was_taken(acme):
     assert [json.loads(line)["action"] for line in exported(acme) if '"entry"' in line] == ["audit.exported"]
 

@@ -35,6 +35,14 @@ def entered(staff, acme, alice):
     return SupportEntry.objects.get()
 
 
+def test_who_enters_without_a_required_second_factor_is_told_why_one_is_wanted(entered, staff, acme):
+    acme.settings = {**acme.settings, "require_second_factor": "yes"}
+    acme.save()
+    page = staff.get("/o/acme/", follow=True)
+    assert page.redirect_chain == [("/account/second-factor?next=/o/acme/", 302)]
+    assert '<span class="strong">Acme</span>' in page.content.decode()
+
+
 def actions(organization):
     with tenant_scope(organization):
         return list(AuditEvent.objects.order_by("id").values_list("action", "actor_kind", "person__label"))

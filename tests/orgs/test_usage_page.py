@@ -139,6 +139,17 @@ def test_other_plans_say_what_would_not_fit(alice_client, acme):
     assert (business.fits, business.is_current) == (True, False)
 
 
+def test_one_too_many_is_one(alice_client, acme):
+    PipelineFactory.create_batch(4, organization=acme)
+    free, *_ = alice_client.get(PAGE).context["plans"]
+    assert free.excess == ["1 pipeline too many"]
+
+
+def test_a_key_without_a_share_has_none_told(alice_client, acme):
+    UsageCountFactory(organization=acme, starts_at=ago(hours=3), api_key_id=ago_key(acme), api_requests=10)
+    assert "None" not in text_of(alice_client.get(PAGE))
+
+
 def ago_key(organization):
     return api_of(organization).api_key.pk
 

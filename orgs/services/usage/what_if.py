@@ -10,7 +10,11 @@ from orgs.quantities import amount
 from orgs.services.usage.series import Busiest
 
 # What the levels and rates are called where one does not fit.
-LEVELS = {"pipelines": "pipelines", "connections": "connections", "storage_bytes": "of storage"}
+LEVELS = {
+    "pipelines": ("pipeline", "pipelines"),
+    "connections": ("connection", "connections"),
+    "storage_bytes": ("of storage", "of storage"),
+}
 RATES = {"requests_per_minute": "requests", "events_per_minute": "events"}
 
 
@@ -34,10 +38,11 @@ def fits_of_plans(current: Plan, levels: Mapping[str, int], busiest: Busiest) ->
 
 def _excess(plan: Plan, levels: Mapping[str, int], busiest: Busiest) -> list[str]:
     found = []
-    for resource, name in LEVELS.items():
+    for resource, (one, many) in LEVELS.items():
         limit, used = plan.limit(resource), levels.get(resource, 0)
         if limit is not None and used > limit:
-            found.append(f"{amount(resource, used - limit)} {name} too many")
+            excess = used - limit
+            found.append(f"{amount(resource, excess)} {one if excess == 1 else many} too many")
     for resource, name in RATES.items():
         limit, rate = plan.limit(resource), getattr(busiest, resource)
         if limit is not None and rate > limit:
