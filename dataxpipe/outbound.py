@@ -21,6 +21,8 @@ from django.conf import settings
 
 DEADLINE_SECONDS = 3
 MAX_BYTES = 64 * 1024
+# What else of IPv6 counts as global leads inside: local translators to IPv4, site-local addresses.
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -128,6 +130,8 @@ def _is_public(address: Address) -> bool:
             embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if embedded is not None:
             return _is_public(embedded)
+        if address not in GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 

@@ -102,9 +102,10 @@ def _refuse(flood: _Flood, environ: dict[str, Any], start_response: Callable[...
 
 
 def _name(environ: dict[str, Any]) -> bytes | None:
-    """Of the credential with method and path; without a credential nobody is over a limit."""
+    """Of the credential with method, path and organization; without a credential nobody is over a limit."""
     credential = next((environ[name] for name in CREDENTIALS if name in environ), "")
     if not credential:
         return None
-    request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {credential}"
+    organization = environ.get("HTTP_X_ORGANIZATION", "")
+    request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {organization} {credential}"
     return hashlib.sha256(request.encode(errors="replace")).digest()

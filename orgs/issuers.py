@@ -30,8 +30,8 @@ ASKED_AGAIN_AFTER_SECONDS = 60
 LEAST_RSA_BITS = 2048
 KEPT_IN_NEED_SECONDS = 24 * 3600
 MOST_ISSUERS = 1_000
-# Of a process's four threads: issuers that are slow on purpose do not hold them all.
-ASKING_AT_ONCE = 2
+# Of a process's 16 threads: issuers that are slow on purpose do not hold them all.
+ASKING_AT_ONCE = 4
 TURN_COMES_WITHIN_SECONDS = 0.5
 # What PyJWT raises, also where a claim is of a type it did not think of.
 MALFORMED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, AttributeError, RecursionError)

@@ -9,7 +9,16 @@ from django.db.models import Exists, OuterRef
 from dataxpipe.problems import Conflict
 from orgs.actors import Actor
 from orgs.mail import send_mail
-from orgs.models import ApiKey, Invitation, Membership, Organization, OrganizationStatus, Refusal, User
+from orgs.models import (
+    ApiKey,
+    Invitation,
+    Membership,
+    Organization,
+    OrganizationStatus,
+    Refusal,
+    TrustedPublisher,
+    User,
+)
 from orgs.permissions import Role
 from orgs.services.audit_erasure import erase_everywhere, organizations_that_remember
 from orgs.services.members import end_with_account
@@ -65,6 +74,7 @@ def _forget_name(user: User, organizations: list[Organization]) -> None:
     person_id = str(user.pk)
     ApiKey.objects.filter(created_by=user).update(created_by_label=NOBODY)
     Invitation.objects.filter(invited_by=user).update(invited_by_label=NOBODY)
+    TrustedPublisher.objects.filter(created_by=user).update(created_by_label=NOBODY)
     Refusal.objects.filter(actor_kind="person", actor_id=person_id).delete()
     for organization in organizations:
         with tenant_scope(organization):

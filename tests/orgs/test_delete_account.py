@@ -25,7 +25,13 @@ from orgs.services.account_deletion import delete_account
 from orgs.services.audit import seal_pending, verify_chain
 from orgs.tenancy import tenant_scope
 from tests.conftest import PersonClient, browser_of
-from tests.factories import ApiKeyFactory, ConnectionFactory, InvitationFactory, MembershipFactory
+from tests.factories import (
+    ApiKeyFactory,
+    ConnectionFactory,
+    InvitationFactory,
+    MembershipFactory,
+    TrustedPublisherFactory,
+)
 from tests.orgs.second_factors import phone_of
 
 PASSWORD = "correct horse battery"
@@ -100,12 +106,15 @@ def test_keys_go_on_are_flagged_and_do_not_name_the_person(bob, bob_client, acme
 def test_nothing_that_stays_has_the_name(bob, bob_client, acme, alice):
     connection = ConnectionFactory(organization=acme, created_by_id=str(bob.pk), created_by_label="bob")
     sent = InvitationFactory(organization=acme, invited_by=bob, invited_by_label="bob")
+    publisher = TrustedPublisherFactory(organization=acme, created_by=bob, created_by_label="bob")
     bob_client.post("/account/name", {"name": "Bob of Acme"})
     now, who = timezone.now(), {"actor_kind": "person", "actor_id": str(bob.pk), "actor_label": "bob"}
     Refusal.objects.create(organization=acme, hour=now, problem="forbidden", last_refused_at=now, **who)
     delete(bob_client)
     assert not Refusal.objects.filter(actor_id=str(bob.pk)).exists()
     assert Invitation.objects.get(pk=sent.pk).invited_by_label == "deleted account"
+    publisher.refresh_from_db()
+    assert publisher.created_by_label == "deleted account"
     with tenant_scope(acme):
         assert Connection.objects.get(pk=connection.pk).created_by_label == "deleted account"
         assert not AuditPerson.objects.filter(label__icontains="bob").exists()

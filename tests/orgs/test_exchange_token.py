@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import socket
 import threading
 import time
 
@@ -528,3 +529,13 @@ def test_an_address_asks_so_often_and_its_whole_network_counts(db, monkeypatch):
     asked = {"organization": "acme", "subject_token": "none"}
     codes = [ApiClient().post(URL, asked, REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(4)]
     assert codes == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b:1::a00:1", "64:ff9b::a00:1", "::a00:1", "::ffff:0:a00:1", "2002:a00:1::", "fec0::1", "fd00:ec2::254"],
+)
+def test_ipv6_addresses_that_lead_inside_are_private_too(publisher, issuer, settings, monkeypatch, address):
+    settings.OUTBOUND_ALLOWED = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [(None, None, None, None, (address, 443))])
+    assert "private network" in refused(issuer.token())["detail"]

@@ -63,6 +63,12 @@ def door(free_org):
     return Door(api_of(free_org).api_key.text)
 
 
+def test_what_is_refused_in_one_organization_is_not_refused_in_another_of_the_same_person():
+    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": ME, "HTTP_AUTHORIZATION": "Bearer token"}
+    names = {floods._name({**asked, "HTTP_X_ORGANIZATION": slug}) for slug in ("acme", "globex")}
+    assert len(names) == 2
+
+
 def flood(door, **request):
     for _ in range(REFUSALS_OF_A_FLOOD + 1):
         door.send(**request)
