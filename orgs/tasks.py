@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from dataxpipe.postgres.partitions import WEEKS_AHEAD
 from orgs.models import RateCounter, Session
-from orgs.services import refusals
+from orgs.services import organizations, refusals
 from orgs.services.due_work import run_due_work
 from orgs.services.history import HISTORY_TASK, mail_history_shortened
 from orgs.services.key_leaks import LEAK_TASK, mail_leak, mail_platform_leak
@@ -107,6 +107,11 @@ async def forget_old_jobs(context: JobContext, timestamp: int) -> None:
 @app.task(name=RESET_TASK, retry=RetryStrategy(max_attempts=4, exponential_wait=15, retry_exceptions=[MailServerDown]))
 def mail_reset_link(email: str) -> None:
     send_reset_link(email=email)
+
+
+@app.task(name=organizations.FOLLOW_TASK, retry=RetryStrategy(max_attempts=8, exponential_wait=15))
+def follow_parent_plan(parent_id: int, former_plan: str) -> None:
+    organizations.follow_parent_plan(parent_id=parent_id, former_plan=former_plan)
 
 
 @app.task(

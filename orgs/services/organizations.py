@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
+from procrastinate.contrib.django import app
 
 from dataxpipe.problems import Conflict, FieldError, Forbidden, ValidationFailed
 from orgs import audit, due
@@ -28,6 +29,7 @@ from orgs.tenancy import tenant_scope
 
 REDIRECT_FOR = datetime.timedelta(days=90)
 FALLBACK_SLUG = "data-team"
+FOLLOW_TASK = "follow_parent_plan"
 
 
 class SlugTaken(Conflict):
@@ -153,7 +155,23 @@ def change_plan(*, organization: Organization, plan_name: str, actor: Actor, rea
             before={"plan": before},
             after={"plan": plan_name, "reason": reason},
         )
+        if organization.parent_id is None:  # its parts, if any, are hidden from this scope
+            task = app.configure_task(FOLLOW_TASK, allow_unknown=True)
+            task.defer(parent_id=organization.pk, former_plan=before)
     return organization
+
+
+def follow_parent_plan(*, parent_id: int, former_plan: str) -> int:
+    """Sub-organizations that had their parent's former plan get the one it has now; answers how many. By the worker.
+
+    Outside any scope; one that an operator gave another plan keeps it.
+    """
+    parent = Organization.objects.get(pk=parent_id)
+    following = parent.children.filter(plan_name=former_plan).exclude(plan_name=parent.plan_name)
+    for child in following:
+        reason = f"{parent.slug} moved to it"
+        change_plan(organization=child, plan_name=parent.plan_name, actor=Actor.system("parent's plan"), reason=reason)
+    return len(following)
 
 
 def rename_slug(*, organization: Organization, slug: str, actor: Actor) -> Organization:
