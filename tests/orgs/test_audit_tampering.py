@@ -7,6 +7,7 @@ from orgs import audit
 from orgs.actors import Actor
 from orgs.audit import Action
 from orgs.services.audit import seal_pending, verify_chain
+from orgs.services.audit_anchors import anchor_chain
 from orgs.services.organizations import create_organization
 from orgs.tenancy import tenant_scope
 
@@ -111,3 +112,37 @@ def test_a_chain_cut_short_no_longer_has_the_head_that_was_noted(sealed):
     assert (noted.head, shortened.head) == (5, 3)
     assert shortened.unsealed == 2
     assert shortened.head_mac != noted.head_mac
+
+
+def test_a_chain_cut_short_behind_its_anchor_is_named_at_the_cut(sealed):
+    with tenant_scope(sealed):
+        anchor_chain()
+    as_owner(sealed, "DELETE FROM orgs_auditseal WHERE sequence > 3")
+    assert (verified(sealed).bad_sequence, verified(sealed).reason) == (4, "the entry is missing")
+
+
+def test_entries_sealed_anew_after_a_cut_are_not_what_was_anchored(sealed):
+    with tenant_scope(sealed):
+        anchor_chain()
+    as_owner(
+        sealed,
+        f"UPDATE orgs_auditevent SET after = '{{\"number\": 99}}' WHERE id = {EVENT_OF.format(5)}",
+        "DELETE FROM orgs_auditseal WHERE sequence = 5",
+    )
+    with tenant_scope(sealed):
+        seal_pending()
+    assert verified(sealed).reason == "an entry up to 5 is not what was anchored"
+
+
+def test_a_copied_entry_is_named(sealed):
+    as_owner(
+        sealed,
+        "CREATE TEMPORARY TABLE copy AS SELECT e.* FROM orgs_auditevent e WHERE id = " + EVENT_OF.format(2),
+        "UPDATE copy SET id = gen_random_uuid()",
+        "INSERT INTO orgs_auditevent SELECT * FROM copy",
+        "INSERT INTO orgs_auditseal (organization_id, id, sequence, event_id, mac, key_id, sealed_at)"
+        " SELECT organization_id, gen_random_uuid(), 6, (SELECT id FROM copy), mac, key_id, sealed_at"
+        " FROM orgs_auditseal WHERE sequence = 2",
+        "DROP TABLE copy",
+    )
+    assert (verified(sealed).bad_sequence, verified(sealed).reason) == (6, "the entry or its place was changed")
