@@ -134,7 +134,11 @@ class OrganizationAdmin(ActingModelAdmin):
             "Resume", ReasonForm, resume, "It becomes what it was before.", has(OrganizationStatus.SUSPENDED)
         ),
         "undo-deletion": Act(
-            "Undo the deletion", ReasonForm, undo, "Everything is there as before.", has(OrganizationStatus.DELETING)
+            "Undo the deletion",
+            ReasonForm,
+            undo,
+            "Everything is there as before, but a subscription that ended.",
+            has(OrganizationStatus.DELETING),
         ),
     }
 

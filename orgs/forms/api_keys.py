@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from dataxpipe.problems import ValidationFailed
+from orgs.forms.comma_separated import CommaSeparatedField
 from orgs.permissions import EVERYDAY_SCOPES, PRESETS, SCOPES
 from orgs.services.api_keys import DEFAULT_OVERLAP, Limits
 
@@ -41,6 +43,12 @@ class NewKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     lifetime = forms.ChoiceField(label="Expires after", initial="365", required=False)
+    allowed_cidrs = CommaSeparatedField(
+        label="Only from addresses", help_text="Ranges like 10.4.0.0/16, with commas between; empty is everywhere."
+    )
+    allowed_namespaces = CommaSeparatedField(
+        label="Only namespaces", help_text="With commas between; empty is every namespace."
+    )
 
     def __init__(self, *args: Any, max_age: datetime.timedelta | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +70,15 @@ class NewKeyForm(forms.Form):
         return Limits(
             scopes=by_preset.get(preset) or tuple(self.cleaned_data["scopes"]),
             expires_at=timezone.now() + datetime.timedelta(days=int(days)) if days else None,
+            allowed_cidrs=self.cleaned_data["allowed_cidrs"],
+            allowed_namespaces=self.cleaned_data["allowed_namespaces"],
         )
+
+    def add_refusals(self, refusal: ValidationFailed) -> None:
+        """What the service refused, at the fields it named."""
+        for error in refusal.errors:
+            name = (error.pointer or "").split("/")[1:2]
+            self.add_error(name[0] if name and name[0] in self.fields else None, error.detail)
 
 
 class RotateKeyForm(forms.Form):

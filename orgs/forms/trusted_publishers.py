@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 
 from dataxpipe.problems import FieldError
+from orgs.forms.comma_separated import CommaSeparatedField
 from orgs.permissions import PRESETS, SCOPES
 from orgs.services.trusted_publishers import Trust
 
@@ -36,12 +37,8 @@ class TrustedPublisherForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label="Its keys may", choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
     )
-    allowed_namespaces = forms.CharField(
-        label="Only namespaces",
-        required=False,
-        max_length=2000,
-        help_text="With commas between; empty is every namespace.",
-        widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
+    allowed_namespaces = CommaSeparatedField(
+        label="Only namespaces", help_text="With commas between; empty is every namespace."
     )
 
     def __init__(self, data: Any = None, *, trust: Trust | None = None) -> None:
@@ -50,10 +47,6 @@ class TrustedPublisherForm(forms.Form):
             initial = {name: getattr(trust, name) for name in self.base_fields}
             initial["allowed_namespaces"] = ", ".join(trust.allowed_namespaces)
         super().__init__(data, initial=initial)
-
-    def clean_allowed_namespaces(self) -> list[str]:
-        text: str = self.cleaned_data["allowed_namespaces"]
-        return [namespace.strip() for namespace in text.split(",") if namespace.strip()]
 
     def trust(self) -> Trust:
         return Trust(**self.cleaned_data)

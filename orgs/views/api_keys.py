@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dataxpipe.pagination import Page, paginate
-from dataxpipe.problems import Conflict, NotFound
+from dataxpipe.problems import Conflict, NotFound, ValidationFailed
 from orgs.audit import Action
 from orgs.forms.api_keys import NewKeyForm, RevokeKeyForm, RotateKeyForm
 from orgs.models import ApiKey, ApiKeyUse, AuditEvent
@@ -119,9 +119,13 @@ def _create(request: OrganizationRequest) -> HttpResponse:
     form = NewKeyForm(request.POST, max_age=request.organization.max_key_age)
     if not form.is_valid():
         return _page(request, panel="new", form=form, status=400)
-    issued = keys.create_api_key(
-        name=form.cleaned_data["name"], limits=form.limits(), actor=request.actor, created_by=request.user
-    )
+    try:
+        issued = keys.create_api_key(
+            name=form.cleaned_data["name"], limits=form.limits(), actor=request.actor, created_by=request.user
+        )
+    except ValidationFailed as refusal:
+        form.add_refusals(refusal)
+        return _page(request, panel="new", form=form, status=400)
     return _page(request, issued=issued)
 
 

@@ -57,5 +57,9 @@ def undo(request: OrganizationRequest) -> HttpResponse:
     except DeletionIsFinal as refusal:
         messages.error(request, refusal.detail)
         return redirect("deletion", slug=request.organization.slug)
-    messages.success(request, f"{organization.name} is not deleted. Everything is there as before.")
+    messages.success(
+        request,
+        f"{organization.name} is not deleted. Everything is there as before, on the {organization.plan.label} plan: "
+        "a subscription ended when the deletion began.",
+    )
     return redirect(organization)

@@ -40,6 +40,24 @@ def test_scopes_can_be_chosen_one_by_one(alice_client):
     assert ApiKey.objects.get().expires_at is None
 
 
+def test_a_key_is_narrowed_to_addresses_and_namespaces_and_the_list_says_so(alice_client):
+    limits = {"allowed_cidrs": "10.4.0.0/16, 192.0.2.7/32,", "allowed_namespaces": "airflow-prod"}
+    alice_client.post(URL, {"name": "x", "preset": "ci", **limits})
+    api_key = ApiKey.objects.get()
+    assert api_key.allowed_cidrs == ["10.4.0.0/16", "192.0.2.7/32"]
+    assert api_key.allowed_namespaces == ["airflow-prod"]
+    text = text_of(alice_client.get(URL))
+    assert "from 10.4.0.0/16, 192.0.2.7/32" in text
+    assert "in airflow-prod" in text
+
+
+def test_an_odd_address_range_is_told_at_its_field(alice_client):
+    response = alice_client.post(URL, {"name": "x", "preset": "ci", "allowed_cidrs": "10.4.0.0/16, here"})
+    assert response.status_code == 400
+    assert "An address range reads 10.4.0.0/16." in text_of(response)
+    assert not ApiKey.objects.exists()
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -107,6 +107,14 @@ def test_everything_is_there_again_after_an_undo(acme, api, alice, mailoutbox, d
         ]
 
 
+def test_an_undo_tells_the_plan_and_the_list_what_is_being_deleted(acme, alice_client):
+    delete(acme)
+    assert "is being deleted" in alice_client.get("/organizations").content.decode()
+    page = alice_client.post("/o/acme/deletion/undo", follow=True).content.decode()
+    assert "as before, on the Team plan" in page
+    assert "is being deleted" not in alice_client.get("/organizations").content.decode()
+
+
 def test_a_suspended_one_is_suspended_again(acme):
     suspended = suspend_organization(organization=acme, reason="Spam", actor=ALICE)
     deleted = delete(suspended)
