@@ -67,6 +67,8 @@ MAILED_LINK = Kind("mailed_link", Pace(60, HOURS), Pace(10, 10 * MINUTES), Pace(
 MAIL_AGAIN = Kind("mail_again", Pace(60, HOURS), Pace(5, HOURS), Pace(10, HOURS))
 LOGIN_CODE = Kind("login_code", Pace(100, 10 * MINUTES), Pace(20, 10 * MINUTES), Pace(50, HOURS))
 OWN_PASSWORD = Kind("own_password", Pace(100, 10 * MINUTES), Pace(10, 10 * MINUTES), Pace(30, HOURS))
+# No guess, but each takes an address for good.
+NEW_ORGANIZATION = Kind("new_organization", Pace(60, HOURS), Pace(20, HOURS), Pace(20, HOURS))
 KNOWN_BROWSER = Pace(20, 10 * MINUTES)
 
 

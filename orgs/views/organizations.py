@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orgs.actors import Actor
+from orgs.attempts import NEW_ORGANIZATION, limit_attempts
 from orgs.forms.accounts import NewOrganizationForm
 from orgs.middleware import memberships
 from orgs.permissions import Role
@@ -44,6 +45,7 @@ def organizations(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limit_attempts(NEW_ORGANIZATION)
 def new_organization(request: HttpRequest) -> HttpResponse:
     form = NewOrganizationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -11,7 +11,7 @@ from django.core import mail
 from django.utils import timezone
 
 from orgs import attempts
-from orgs.attempts import BROWSER_COOKIE, LOGIN
+from orgs.attempts import BROWSER_COOKIE, LOGIN, NEW_ORGANIZATION
 from orgs.models import Invitation, RateCounter, User
 from orgs.services.invitations import digest_of
 from orgs.services.passwords import reset_token
@@ -242,3 +242,13 @@ def test_a_new_person_gets_a_known_browser_by_signing_up():
     assert client.post("/signup", form).status_code == 302
     assert BROWSER_COOKIE in client.cookies
     assert UserFactory._meta.model.objects.filter(email="nina@example.com").exists()
+
+
+def test_addresses_of_organizations_are_not_taken_by_the_hundred(alice):
+    client, limit = browser_of(alice), NEW_ORGANIZATION.by_account.limit
+    codes = [
+        client.post("/organizations/new", {"organization_name": f"Taken {number}"}).status_code
+        for number in range(limit + 1)
+    ]
+    assert set(codes[:-1]) == {302}
+    assert codes[-1] == 429
