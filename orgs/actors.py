@@ -47,6 +47,11 @@ class Actor:
         return self.kind in OPERATORS
 
     @property
+    def is_editor(self) -> bool:
+        """For templates: whether to show what leads to registering."""
+        return self.may(Right.WRITE_CATALOG)
+
+    @property
     def is_admin(self) -> bool:
         """For templates: whether to show what leads to the settings."""
         return self.may(Right.ADMINISTER)

@@ -105,3 +105,12 @@ def test_the_sentence_counts(alice_client, acme, failing, sentence):
     for number in range(failing):
         make_pipeline(acme, f"broken_{number}", health="failing", health_since=timezone.now())
     assert sentence in strip_tags(alice_client.get(URL).content.decode())
+
+
+def test_only_those_who_may_register_are_led_there(vera_client, bob_client):
+    assert "Register pipeline" in bob_client.get("/o/acme/").content.decode()
+    assert "Register pipeline" not in vera_client.get("/o/acme/").content.decode()
+
+
+def test_every_member_finds_the_plan_under_its_name(vera_client):
+    assert 'href="/o/acme/settings/billing/">Team plan</a>' in vera_client.get("/o/acme/").content.decode()
