@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -335,6 +336,14 @@ def strangers_told_that_the_organization_exists(patch: Any) -> None:
 @defect(LIMITS + "test_fifty_at_once_leave_exactly_three", LIMITS + "test_connections_at_once_keep_to_the_limit")
 def room_counted_without_the_lock(patch: Any) -> None:
     patch.setattr(Organization.objects, "select_for_update", lambda **kwargs: Organization.objects.all())
+    count = plans.used
+
+    def count_and_dawdle(resource: str) -> int:
+        counted = count(resource)
+        time.sleep(0.05)  # whoever else counts meanwhile finds the same room
+        return counted
+
+    patch.setattr(plans, "used", count_and_dawdle)
 
 
 @defect(RETENTION + "test_runs_beyond_the_history_are_hidden_everywhere")
