@@ -42,7 +42,7 @@ def recent_callers(api_key: ApiKey) -> list[Any]:
     callers = uses.values("namespace", "producer", "ip_address").annotate(
         pipeline_count=Count("root_name", filter=~Q(root_name="")), used_at=Max("last_used_at")
     )
-    return list(callers.order_by("-used_at")[:SHOWN_CALLERS])
+    return list(callers.order_by("-used_at", "namespace", "producer", "ip_address")[:SHOWN_CALLERS])
 
 
 def callers_in_words(api_key: ApiKey, *, at_most: int = 5) -> list[str]:

@@ -103,7 +103,7 @@ def test_scopes_are_offered_only_to_who_wants_to_choose_them(page):
     expect(page.get_by_label("catalog:read")).to_be_hidden()
     page.get_by_label("Choose the scopes").check()
     page.get_by_label("catalog:read").check()
-    page.get_by_label("Name").fill("reader")
+    page.get_by_label("Name", exact=True).fill("reader")
     page.get_by_role("button", name="Make key").click()
     expect(page.get_by_label("New key")).to_contain_text("reader is ready.")
     assert answer_of(page, page.locator("#secret").inner_text()) == 200

@@ -12,7 +12,8 @@ COMMAND_LINE = ROOT / "dataxpipe" / "command_line"
 
 
 def variables_in(paths) -> set[str]:
-    return {name for path in paths for name in READ.findall(path.read_text())} - NOT_OURS
+    names = {name for path in paths for name in READ.findall(path.read_text())} - NOT_OURS
+    return {name for name in names if not name.startswith("HTTP_")}  # headers of a request, in WSGI's environ
 
 
 def variables_read() -> set[str]:

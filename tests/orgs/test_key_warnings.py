@@ -79,17 +79,18 @@ def test_owners_and_admins_are_warned_at_14_3_and_1_days_and_as_the_key_ends(acm
 
 def test_a_warning_names_who_still_uses_the_key_and_never_the_key(acme, alice, clock):
     api_key = make_key(acme, clock, 20 * DAY, name="airflow-prod")
+    clock[0] = START + 5 * DAY
+    for number in range(7):
+        record_use(api_key=api_key, caller=Caller(producer=f"curl-{number}", ip_address="10.0.0.8"))
     clock[0] = START + 6 * DAY
     for pipeline in ("orders", "customers"):
         caller = Caller(namespace="prod", root_name=pipeline, producer="airflow/2.10", ip_address="10.0.0.7")
         record_use(api_key=api_key, caller=caller)
-    for number in range(7):
-        record_use(api_key=api_key, caller=Caller(producer=f"curl-{number}", ip_address="10.0.0.8"))
     work(acme)
     (message,) = mail.outbox
     html = message.alternatives[0].content
     for text in (message.body, html):
-        assert "prod · 2 pipelines · airflow/2.10 · 10.0.0.7" in text or "curl-6 · 10.0.0.8" in text
+        assert "prod · 2 pipelines · airflow/2.10 · 10.0.0.7" in text
         assert "and 3 more" in text
         assert api_key.hint in text
         assert "/o/acme/settings/api-keys/" in text
