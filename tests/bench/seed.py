@@ -31,7 +31,7 @@ from catalog.models import (
 )
 from dataxpipe.postgres.fields import uuid7
 from orgs import keys
-from orgs.models import ApiKey, Membership, Organization, User
+from orgs.models import ApiKey, Organization
 from orgs.permissions import SCOPES
 from orgs.plans import Override
 from orgs.tenancy import JOB, current_organization, tenant_scope
@@ -80,10 +80,7 @@ def seed(size: Size, *, analyze: Callable[[], None]) -> Tenant:
     if size.wide_pipelines:
         _fill(make_organization("wide"), size.wide_pipelines, size.wide_pipelines, layers=28)
         analyze()
-    tenant = _fill(make_organization("bench"), size.pipelines, size.runs, layers=size.layers)
-    person = User.objects.create_user("bench@example.com", name="Bench", email_confirmed_at=timezone.now())
-    Membership.objects.create(organization=tenant.organization, user=person, role="owner")
-    return tenant
+    return _fill(make_organization("bench"), size.pipelines, size.runs, layers=size.layers)
 
 
 def make_organization(slug: str) -> Organization:
