@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from dataxpipe.problems import ValidationFailed
 from orgs.forms.comma_separated import CommaSeparatedField
+from orgs.forms.refusals import RefusableForm
 from orgs.permissions import EVERYDAY_SCOPES, PRESETS, SCOPES
 from orgs.services.api_keys import DEFAULT_OVERLAP, Limits
 
@@ -29,7 +29,7 @@ OVERLAPS = [
 ]
 
 
-class NewKeyForm(forms.Form):
+class NewKeyForm(RefusableForm):
     name = forms.CharField(
         max_length=100,
         help_text="What uses it, so that you know later: airflow-prod, github-actions.",
@@ -73,12 +73,6 @@ class NewKeyForm(forms.Form):
             allowed_cidrs=self.cleaned_data["allowed_cidrs"],
             allowed_namespaces=self.cleaned_data["allowed_namespaces"],
         )
-
-    def add_refusals(self, refusal: ValidationFailed) -> None:
-        """What the service refused, at the fields it named."""
-        for error in refusal.errors:
-            name = (error.pointer or "").split("/")[1:2]
-            self.add_error(name[0] if name and name[0] in self.fields else None, error.detail)
 
 
 class RotateKeyForm(forms.Form):

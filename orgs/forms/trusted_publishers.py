@@ -5,13 +5,13 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from dataxpipe.problems import FieldError
 from orgs.forms.comma_separated import CommaSeparatedField
+from orgs.forms.refusals import RefusableForm
 from orgs.permissions import PRESETS, SCOPES
 from orgs.services.trusted_publishers import Trust
 
 
-class TrustedPublisherForm(forms.Form):
+class TrustedPublisherForm(RefusableForm):
     name = forms.CharField(
         max_length=100,
         help_text="Stands in the audit log for each key: github, release-pipeline.",
@@ -50,11 +50,3 @@ class TrustedPublisherForm(forms.Form):
 
     def trust(self) -> Trust:
         return Trust(**self.cleaned_data)
-
-    def add_refusals(self, detail: str, errors: list[FieldError]) -> None:
-        """What the service refused, at the fields it named."""
-        for error in errors:
-            name = (error.pointer or "").split("/")[1:2]
-            self.add_error(name[0] if name and name[0] in self.fields else None, error.detail)
-        if not errors:
-            self.add_error(None, detail)

@@ -63,7 +63,7 @@ def _saved(request: OrganizationRequest, chosen: TrustedPublisher | None) -> Htt
             else:
                 update_publisher(publisher=chosen, trust=form.trust(), actor=request.actor)
         except (ValidationFailed, Conflict) as refusal:
-            form.add_refusals(refusal.detail, refusal.errors)
+            form.add_refusals(refusal)
         else:
             messages.success(request, f"Tokens of {form.cleaned_data['name']} are trusted.")
             return redirect("trusted_publishers", slug=request.organization.slug)

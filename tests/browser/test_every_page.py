@@ -6,7 +6,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from catalog.models import Dataset, Pipeline
+from dataxpipe.problems import Forbidden
+from orgs.actors import Actor
+from orgs.models import AuditEvent, FormerMembership
+from orgs.services.refusals import count_refusal, flush_refusals
 from orgs.tenancy import tenant_scope
+from tests.factories import UserFactory
 from tests.factories.rows import DiscoveredPipelineFactory
 
 SERIOUS = {"serious", "critical"}
@@ -20,7 +25,13 @@ def addresses(shop):
         pipeline = Pipeline.objects.get(name="orders_sync")
         dataset = Dataset.objects.get(name="acme-analytics.analytics.orders_clean")
         DiscoveredPipelineFactory(organization=shop)
+        event = AuditEvent.objects.order_by("-id").first()
         empty = Pipeline.objects.get(name="seller_scorecard")
+    former = UserFactory(email="former@example.com")
+    FormerMembership.objects.create(organization=shop, user=former)
+    refused = Actor.system("somebody")
+    count_refusal(organization_id=shop.pk, actor=refused, problem=Forbidden, path="/api/v1/members/")
+    flush_refusals()
     one, root = f"pipelines/{pipeline.pk}/", "/o/acme/"
     places = [
         "", "pipelines/", "pipelines/?tag=pii&environment=production", "pipelines/?q=nothing", one, f"{one}runs/",
@@ -29,6 +40,8 @@ def addresses(shop):
         f"lineage/?pipeline={pipeline.pk}", f"lineage/?dataset={dataset.pk}&view=table", "lineage/?start=zzz",
         "checks/", "connections/", "search/?q=orders", "pipelines/discovered/", "settings/usage/",
         "settings/api-keys/?new=1", "settings/publishers/", "settings/publishers/?new=1",
+        "settings/", "settings/members/?invite=1", "settings/access/", "settings/audit/?verify=1",
+        f"settings/audit/{event.pk}", "settings/audit/refusals", f"settings/audit/erase/{former.pk}",
     ]  # fmt: skip
     return [root + place for place in places]
 

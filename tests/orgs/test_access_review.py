@@ -4,9 +4,11 @@ import datetime
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.factories import ApiKeyFactory, InvitationFactory
+from tests.factories import ApiKeyFactory, InvitationFactory, MembershipFactory
 
 URL = "/o/acme/settings/access/"
 pytestmark = pytest.mark.django_db
@@ -66,3 +68,17 @@ def test_another_organizations_people_are_not_there(acme, globex, gary, alice_cl
     text = text_of(alice_client.get(URL))
     assert "theirs" not in text
     assert gary.email not in text
+
+
+def test_50_of_each_take_as_many_queries_as_1(acme, alice_client):
+    numbers = []
+    for count in (1, 49):
+        for number in range(count):
+            MembershipFactory(organization=acme, role="viewer")
+            InvitationFactory(organization=acme, email=f"{count}-{number}@example.com")
+            ApiKeyFactory(organization=acme)
+        alice_client.get(URL)
+        with CaptureQueriesContext(connection) as queries:
+            assert alice_client.get(URL).status_code == 200
+        numbers.append(len(queries))
+    assert numbers[0] == numbers[1]

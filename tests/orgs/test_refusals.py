@@ -1,10 +1,15 @@
 """Refusals are counted: a row per actor, address, problem and hour."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from dataxpipe.problems import Forbidden
 from orgs.models import Refusal
 from orgs.services.api_keys import revoke_api_key
-from orgs.services.refusals import flush_refusals
+from orgs.services.refusals import count_refusal, flush_refusals
 from orgs.tenancy import tenant_scope
 from tests.conftest import api_of
 
@@ -65,3 +70,24 @@ def test_another_organizations_are_not_shown(acme, globex, globex_api):
     api_of(acme, scopes=["catalog:read"]).get("/api/v1/members/")
     flush_refusals()
     assert globex_api.get("/api/v1/audit-events/refusals").json()["results"] == []
+
+
+def refuse(organization, count):
+    for number in range(count):
+        actor = replace(key_actor(), id=f"{number}", label="somebody")
+        count_refusal(organization_id=organization.pk, actor=actor, problem=Forbidden, path="/somewhere")
+    flush_refusals()
+
+
+def test_50_refusals_take_as_many_queries_as_1(acme, api, alice_client):
+    refuse(acme, 1)
+    places = (api.get, "/api/v1/audit-events/refusals"), (alice_client.get, "/o/acme/settings/audit/refusals")
+    numbers = []
+    for count in (1, 50):
+        refuse(acme, count)
+        for get, path in places:
+            get(path)
+            with CaptureQueriesContext(connection) as queries:
+                assert get(path).status_code == 200
+            numbers.append(len(queries))
+    assert numbers[:2] == numbers[2:]
